@@ -1,0 +1,1 @@
+"""Chips and boards: facts as TOML, read and checked by `board.py`."""
