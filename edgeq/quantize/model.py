@@ -1,0 +1,196 @@
+"""A trained PyTorch model from disk: its `model.toml`, the user's own Python factory, its weights.
+
+The factory's file is the user's code and is run. Weights are data: safetensors, or `torch.load` with
+`weights_only=True`, so that a weights file cannot run anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import BadInput
+from edgeq.quantize.door import safetensors, torch
+from edgeq.quantize.recipe import InputFacts, Recipe, read_recipe
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in eval mode that takes float NCHW and returns [N, classes], and what is known about it.
+
+    `weights_sha256` is of the weights' file; of the state dict's safetensors bytes where there is no file.
+    """
+
+    recipe: Recipe
+    module: torch.nn.Module
+    weights_sha256: str
+
+
+def load_model(model: str, *, input_shape: tuple[int, int, int, int] | None = None) -> LoadedModel:
+    """Load a folder with a `model.toml`, or `path/file.py:factory` with `input_shape` (NHWC).
+
+    Raises:
+        BadInput: a missing or broken file, a factory that fails, weights that do not fit, an input
+            shape that the network refuses.
+    """
+    recipe = _recipe_of(model, input_shape)
+    module = build(recipe)
+    weights = recipe.weights_path
+    if weights is None:
+        digest = hashlib.sha256(safetensors.save(module.state_dict())).hexdigest()
+    else:
+        content = _read_bytes(weights)
+        _fill(module, _state_dict(weights, content), weights)
+        digest = hashlib.sha256(content).hexdigest()
+    _try_once(module, recipe)
+    return LoadedModel(recipe, module, digest)
+
+
+def build(recipe: Recipe) -> torch.nn.Module:
+    """The factory's network with the factory's own weights, in eval mode.
+
+    Raises:
+        BadInput: no such file or function, or the user's code raised.
+    """
+    file_name, _, function = recipe.factory.rpartition(":")
+    path = (recipe.folder / file_name).resolve()
+    factory = _import_from(path, function)
+    try:
+        module = factory(**recipe.kwargs)
+    except Exception as error:  # whatever the user's code raises is the user's to see, with its place
+        raise BadInput(f"{function}() failed: {error}", where=str(path)) from error
+    if not isinstance(module, torch.nn.Module):
+        raise BadInput(
+            f"{function}() returned a {type(module).__name__}, not a torch.nn.Module", where=str(path)
+        )
+    return module.eval()
+
+
+def _recipe_of(model: str, input_shape: tuple[int, int, int, int] | None) -> Recipe:
+    folder = Path(model)
+    if folder.is_dir():
+        return read_recipe(folder)
+    file_name, colon, function = model.rpartition(":")
+    if not (colon and file_name.endswith(".py") and function.isidentifier()):
+        raise BadInput(
+            "not a model: no such folder, and not file.py:factory",
+            where=model,
+            hint="a folder with a model.toml, such as models/resnet18-digits",
+        )
+    if input_shape is None or input_shape[0] != 1 or min(input_shape) < 1:
+        raise BadInput(
+            "a bare factory needs an input shape (1, H, W, C)",
+            where=model,
+            hint="write a model.toml beside it",
+        )
+    path = Path(file_name)
+    _, height, width, channels = input_shape
+    return Recipe(
+        name=f"{path.stem}-{function}",
+        factory=f"{path.name}:{function}",
+        folder=path.parent,
+        input=InputFacts(shape=(1, height, width, channels)),
+    )
+
+
+def _import_from(path: Path, function: str) -> Callable[..., object]:
+    if not path.is_file():
+        raise BadInput("no such file", where=str(path))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise BadInput("not a Python file", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BadInput(f"importing it failed: {error}", where=str(path)) from error
+    factory = getattr(module, function, None)
+    if not callable(factory):
+        raise BadInput(f"there is no function {function} in it", where=str(path))
+    return factory  # type: ignore[no-any-return]  # the user's own function: its result is checked
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read it ({error.strerror})", where=str(path)) from error
+
+
+def _state_dict(path: Path, content: bytes) -> Mapping[str, torch.Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            loaded: object = safetensors.load(content)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise _not_weights(path, error) from error
+    except Exception as error:  # safetensors raises its own class, which is a bare Exception
+        if (
+            type(error).__module__.partition(".")[0] != "safetensors_rust"
+            and "Safetensor" not in type(error).__name__
+        ):
+            raise
+        raise _not_weights(path, error) from error
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, Mapping) or not all(
+        isinstance(value, torch.Tensor) for value in loaded.values()
+    ):
+        raise BadInput("it does not hold a state dict (names to tensors)", where=str(path))
+    return loaded
+
+
+def _not_weights(path: Path, error: Exception) -> BadInput:
+    first_line = str(error).partition("\n")[0]
+    return BadInput(
+        f"not readable as weights ({first_line})",
+        where=str(path),
+        hint="save it with safetensors.torch.save_file",
+    )
+
+
+def _fill(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
+    wanted = module.state_dict()
+    problems = [f"{name} is missing" for name in wanted if name not in state]
+    problems += [f"{name} is not in the network" for name in state if name not in wanted]
+    problems += [
+        f"{name} is {list(state[name].shape)}, the network wants {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    problems += [
+        f"{name} holds NaN or infinity"
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    ]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise BadInput(
+            f"the weights do not fit: {problems[0]}{more}",
+            where=str(path),
+            hint="check kwargs in model.toml (width, num_classes)",
+        )
+    module.load_state_dict(state)
+
+
+def _try_once(module: torch.nn.Module, recipe: Recipe) -> None:
+    _, height, width, channels = recipe.input.shape
+    try:
+        with torch.no_grad():
+            scores = module(torch.zeros(1, channels, height, width))
+    except Exception as error:
+        raise BadInput(
+            f"the network refuses an input of {list(recipe.input.shape)} (NHWC): {error}", where=recipe.name
+        ) from error
+    if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or scores.shape[0] != 1:
+        raise BadInput("the network does not return one tensor [1, classes]", where=recipe.name)
+    if recipe.labels and len(recipe.labels) != scores.shape[1]:
+        raise BadInput(
+            f"{len(recipe.labels)} labels for {scores.shape[1]} classes",
+            where=str(recipe.folder / "model.toml"),
+        )
