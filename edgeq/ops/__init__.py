@@ -1,0 +1,96 @@
+"""The table of operators, and what is asked of a whole graph: its check, its reference run, its MACs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BadInput, Unsupported
+from edgeq.graph import Graph, Node
+from edgeq.ops import add, conv2d, fully_connected, mean, pad, pool2d, reshape
+from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step
+
+OPS: dict[str, Operator] = {
+    operator.name: operator
+    for operator in (
+        add.OPERATOR,
+        pool2d.AVERAGE_POOL_2D,
+        conv2d.OPERATOR,
+        fully_connected.OPERATOR,
+        pool2d.MAX_POOL_2D,
+        mean.OPERATOR,
+        pad.PAD,
+        pad.PADV2,
+        reshape.OPERATOR,
+    )
+}
+BY_CODE: dict[int, Operator] = {operator.code: operator for operator in OPS.values()}
+BY_ONNX: dict[str, Operator] = {form: operator for operator in OPS.values() for form in operator.onnx}
+
+__all__ = ["BY_CODE", "BY_ONNX", "OPS", "Array", "Locate", "Lowering", "Operator", "Step"]
+
+
+def operator(node: Node) -> Operator:
+    """The operator of a node, or an error that names it."""
+    try:
+        return OPS[node.op]
+    except KeyError:
+        raise Unsupported(
+            f"the operator {node.op} is not supported",
+            where=f"node {node.name}",
+            hint=f"supported: {', '.join(OPS)}",
+        ) from None
+
+
+def check(graph: Graph) -> None:
+    """Every node's rules and shapes, and that the graph is wholly integer."""
+    for node in graph.nodes:
+        op = operator(node)
+        op.check(graph, node)
+        expected, found = op.output_shape(graph, node), graph.output(node).shape
+        if expected != found:
+            raise BadInput(
+                f"{node.op} gives {list(expected)}, but its output says {list(found)}",
+                where=f"node {node.name}",
+            )
+    for tensor in graph.tensors.values():
+        if tensor.dtype == "float32":
+            raise Unsupported(
+                f"tensor {tensor.name} is float32",
+                where=graph.name,
+                hint="only wholly integer models run on the board; quantise this one with `edgeq quantize`",
+            )
+
+
+def run(graph: Graph, feeds: Mapping[str, NDArray[np.int8]]) -> dict[str, Array]:
+    """The integer reference: every activation of the graph, by name, for any leading batch size."""
+    values: dict[str, Array] = dict(feeds)
+    for name in graph.inputs:
+        if name not in values:
+            raise BadInput(f"the input {name} is not given", where=graph.name)
+        expected = graph.tensor(name).shape[1:]
+        if values[name].shape[1:] != expected or values[name].dtype != np.int8:
+            raise BadInput(
+                f"the input {name} is {values[name].dtype}{list(values[name].shape)}, "
+                f"the model takes int8[N, {', '.join(map(str, expected))}]",
+                where=graph.name,
+            )
+    for node in graph.nodes:
+        values[node.outputs[0]] = evaluate(graph, node, values)
+    return values
+
+
+def evaluate(graph: Graph, node: Node, values: Mapping[str, Array]) -> Array:
+    """One node of the integer reference on the given activations."""
+    inputs = []
+    for name in node.inputs:
+        data = graph.tensors[name].data if name else None
+        inputs.append(values[name] if data is None else data)
+    return operator(node).reference(graph, node, inputs)
+
+
+def macs(graph: Graph) -> int:
+    """Multiply-accumulates of one inference."""
+    return sum(operator(node).macs(graph, node) for node in graph.nodes)

@@ -1,0 +1,1 @@
+"""The passes of the converter, one per file, each Graph -> Graph."""

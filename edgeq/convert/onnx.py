@@ -1,0 +1,134 @@
+"""The bytes of an ONNX model as a Graph of ONNX operators: float tensors, NCHW, fixed shapes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import numpy_helper, shape_inference
+
+from edgeq.errors import BadInput, Unsupported
+from edgeq.graph import Graph, Node, Tensor
+
+OPSETS = range(13, 24)
+
+_DTYPES: dict[int, str] = {
+    onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.INT8: "int8",
+    onnx.TensorProto.UINT8: "uint8",
+    onnx.TensorProto.INT16: "int16",
+    onnx.TensorProto.INT32: "int32",
+    onnx.TensorProto.INT64: "int64",
+    onnx.TensorProto.BOOL: "bool",
+}
+
+
+def read_onnx(data: bytes, name: str) -> Graph:
+    """Parses, checks and shape-infers; the metadata gets the file's SHA-256."""
+    model = _parse(data, name)
+    graph = model.graph
+    constants = {init.name: _array(init, name) for init in graph.initializer}
+    nodes: list[Node] = []
+    for i, proto in enumerate(graph.node):
+        if proto.domain not in ("", "ai.onnx"):
+            raise Unsupported(f"the operator {proto.domain}::{proto.op_type} is not ONNX's own", where=_at(proto, i))
+        attrs = {a.name: _attribute(a) for a in proto.attribute if a.name != "metadata"}
+        if proto.op_type == "Constant":
+            constants[proto.output[0]] = _constant(attrs, _at(proto, i))
+        else:
+            nodes.append(
+                Node(
+                    proto.op_type, proto.name or f"{proto.op_type}_{i}", tuple(proto.input), tuple(proto.output), attrs
+                )
+            )
+    inputs = tuple(v.name for v in graph.input if v.name not in constants)
+    outputs = tuple(v.name for v in graph.output)
+    tensors = {n: Tensor(n, tuple(v.shape), str(v.dtype), None, v) for n, v in constants.items()}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if value.name not in tensors:
+            tensors[value.name] = _activation(value)
+    for node in nodes:
+        for output in node.outputs:
+            if output and output not in tensors:
+                raise Unsupported(
+                    f"the shape of {output} is not known", where=f"node {node.name}", hint="export with fixed shapes"
+                )
+    metadata = {p.key: p.value for p in model.metadata_props} | {"source_sha256": hashlib.sha256(data).hexdigest()}
+    return Graph(graph.name or name, tensors, (), inputs, inputs, {}).rebuilt(
+        nodes, tensors, outputs=outputs, metadata=metadata, name=name
+    )
+
+
+def _parse(data: bytes, name: str) -> onnx.ModelProto:
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError as e:
+        raise BadInput("is not an ONNX model (it does not parse)", where=name) from e
+    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
+    if not model.graph.node or version is None:
+        raise BadInput("is not an ONNX model (no graph or no opset)", where=name)
+    if version not in OPSETS:
+        raise Unsupported(
+            f"ONNX opset {version}; {OPSETS.start} to {OPSETS.stop - 1} are read",
+            where=name,
+            hint="export with opset 18",
+        )
+    if any(init.data_location == onnx.TensorProto.EXTERNAL for init in model.graph.initializer):
+        raise Unsupported("weights in a file beside the model", where=name, hint="save it as one file")
+    try:
+        onnx.checker.check_model(model)
+        # Inference fills in what an exporter left out; what it contradicts is an error.
+        return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except (onnx.checker.ValidationError, shape_inference.InferenceError, ValueError, RuntimeError) as e:
+        raise BadInput(f"onnx's checker refuses it: {str(e).strip().splitlines()[0]}", where=name) from e
+
+
+def _at(proto: onnx.NodeProto, index: int) -> str:
+    return f"node {proto.name or index}"
+
+
+def _array(init: onnx.TensorProto, name: str) -> NDArray[Any]:
+    try:
+        values = numpy_helper.to_array(init)
+    except (ValueError, TypeError) as e:
+        raise BadInput(f"the constant {init.name} is damaged", where=name) from e
+    if str(values.dtype) not in _DTYPES.values():
+        raise Unsupported(f"constants of type {values.dtype}", where=f"constant {init.name}")
+    return values
+
+
+def _constant(attrs: dict[str, Any], where: str) -> NDArray[Any]:
+    if "value" in attrs:
+        return np.asarray(attrs["value"])
+    for key, dtype in (("value_int", np.int64), ("value_ints", np.int64), ("value_float", np.float32)):
+        if key in attrs:
+            return np.asarray(attrs[key], dtype)
+    raise Unsupported(f"a Constant of {', '.join(attrs)}", where=where)
+
+
+def _attribute(attribute: onnx.AttributeProto) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def _activation(value: onnx.ValueInfoProto) -> Tensor:
+    kind = value.type.tensor_type
+    if kind.elem_type not in _DTYPES:
+        raise Unsupported(f"activations of ONNX type {kind.elem_type}", where=f"tensor {value.name}")
+    dims = []
+    for dim in kind.shape.dim:
+        if not dim.HasField("dim_value") or dim.dim_value < 1:
+            raise Unsupported(
+                f"a dimension that is not fixed ({dim.dim_param or '?'})",
+                where=f"tensor {value.name}",
+                hint="export with the batch size that will be deployed, 1",
+            )
+        dims.append(int(dim.dim_value))
+    return Tensor(value.name, tuple(dims), _DTYPES[kind.elem_type])

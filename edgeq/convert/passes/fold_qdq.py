@@ -1,0 +1,151 @@
+"""QuantizeLinear and DequantizeLinear become the QuantParams of integer tensors.
+
+Needs: ONNX operators; every activation quantised, as QDQ. Promises: no QuantizeLinear or DequantizeLinear, every
+operator reads and writes integer tensors; a float island is an error that names the node.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgeq.errors import BadInput, Unsupported
+from edgeq.graph import ABSENT, Graph, Node, QuantParams, Tensor
+
+# These pass values through: where an exporter leaves their output unquantised, it has their input's quantisation.
+PASS_THROUGH = ("MaxPool", "Reshape", "Flatten", "Squeeze", "Transpose")
+# Inputs that are shapes, axes or bounds, never quantised.
+PLAIN_INPUTS = {"Reshape": (1,), "Squeeze": (1,), "ReduceMean": (1,), "Clip": (1, 2)}
+
+
+def fold_qdq(graph: Graph) -> Graph:
+    """Graph -> Graph."""
+    return _Fold(graph).run()
+
+
+class _Fold:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.tensors: dict[str, Tensor] = dict(graph.tensors)
+        self.integer: dict[str, str] = {}  # float tensor -> the integer tensor that stands for it
+        self.nodes: list[Node] = []
+        self.readers = graph.consumers()
+
+    def run(self) -> Graph:
+        graph = self.graph
+        inputs = tuple(self._quantised_input(n) for n in graph.inputs)
+        for node in graph.nodes:
+            if node.op == "QuantizeLinear":
+                self._quantize(node)
+            elif node.op == "DequantizeLinear":
+                self._dequantize(node)
+            else:
+                self._operator(node)
+        outputs = tuple(self._final(n) for n in graph.outputs)
+        return graph.rebuilt(self.nodes, self.tensors, inputs=inputs, outputs=outputs)
+
+    def _quantised_input(self, name: str) -> str:
+        """A float input of the model is replaced by what its one QuantizeLinear writes."""
+        if self.graph.tensor(name).dtype != "float32":
+            return name
+        quantised = self._quantize_readers(name)
+        if len(quantised) != len(self.readers.get(name, ())) or not quantised:
+            raise Unsupported(f"the input {name} is not quantised", where=self.graph.name)
+        return self._settle(name, quantised[0])
+
+    def _quantize_readers(self, name: str) -> list[Node]:
+        return [n for n in self.readers.get(name, ()) if n.op == "QuantizeLinear"]
+
+    def _settle(self, name: str, quantize: Node) -> str:
+        """The float tensor `name` lives on as the integer output of `quantize`."""
+        q = quantize.outputs[0]
+        self.tensors[q] = replace(self.graph.tensor(q), quant=self._params(quantize))
+        self.integer[name] = q
+        return q
+
+    def _params(self, node: Node) -> QuantParams:
+        scale = self.graph.constant(node, 1).astype(np.float32).reshape(-1)
+        zero = self.graph.optional_input(node, 2)
+        zeros = np.zeros(len(scale), np.int64) if zero is None else self.graph.constant(node, 2).reshape(-1)
+        axis = None
+        if len(scale) > 1:
+            rank = len(self.graph.input(node, 0).shape)
+            axis = int(node.attrs.get("axis", 1)) % max(1, rank)
+        try:
+            return QuantParams(tuple(float(s) for s in scale), tuple(int(z) for z in zeros), axis)
+        except BadInput as e:
+            raise BadInput(e.what, where=f"node {node.name}") from e
+
+    def _quantize(self, node: Node) -> None:
+        source, q = node.inputs[0], node.outputs[0]
+        params = self._params(node)
+        tensor = self.graph.input(node, 0)
+        if tensor.data is not None:  # an unfolded weight: quantise it here
+            values = params.quantise(tensor.data, self.graph.tensor(q).dtype)
+            self.tensors[q] = replace(self.graph.tensor(q), quant=params, data=values)
+            return
+        there = self.integer.get(source)
+        if there is None:
+            raise Unsupported(f"{source} is quantised before it is computed", where=f"node {node.name}")
+        if there == q:
+            return
+        if self.tensors[there].quant != params:
+            raise Unsupported(
+                f"{source} is quantised twice with different scales", where=f"node {node.name}",
+                hint="quantise each activation once",
+            )  # fmt: skip
+        self.integer[q] = there  # a second reader with the same parameters
+
+    def _dequantize(self, node: Node) -> None:
+        q = self.integer.get(node.inputs[0], node.inputs[0])
+        params, tensor = self._params(node), self.tensors[q]
+        if tensor.quant is None:
+            self.tensors[q] = tensor = replace(tensor, quant=params)
+        if tensor.quant != params:
+            raise BadInput(
+                f"{q} is dequantised with another scale than it was quantised with", where=f"node {node.name}"
+            )
+        self.integer[node.outputs[0]] = q
+
+    def _operator(self, node: Node) -> None:
+        plain = PLAIN_INPUTS.get(node.op, ())
+        inputs = tuple(n if i in plain else self._operand(node, n) for i, n in enumerate(node.inputs))
+        if len(node.outputs) != 1:
+            raise Unsupported(f"{node.op} with {len(node.outputs)} outputs", where=f"node {node.name}")
+        self.nodes.append(replace(node, inputs=inputs, outputs=(self._result(node, inputs),)))
+
+    def _operand(self, node: Node, name: str) -> str:
+        if name == ABSENT:
+            return name
+        if name in self.integer:
+            return self.integer[name]
+        tensor = self.graph.tensor(name)
+        if tensor.is_constant and tensor.dtype == "float32" and node.op in ("Conv", "Gemm") and name == node.inputs[-1]:
+            return name  # a float bias, quantised when the operator is lowered
+        raise Unsupported(
+            f"{node.op} reads {name} in {tensor.dtype}, unquantised", where=f"node {node.name}",
+            hint="quantise every activation and weight (QuantizeLinear and DequantizeLinear around each operator)",
+        )  # fmt: skip
+
+    def _result(self, node: Node, inputs: tuple[str, ...]) -> str:
+        name = node.outputs[0]
+        quantised = self._quantize_readers(name)
+        if quantised and len(quantised) == len(self.readers[name]):
+            return self._settle(name, quantised[0])
+        if node.op in PASS_THROUGH and not quantised:
+            source = self.tensors[inputs[0]]
+            self.tensors[name] = replace(self.graph.tensor(name), dtype=source.dtype, quant=source.quant)
+            self.integer[name] = name
+            return name
+        raise Unsupported(
+            f"the result {name} of {node.op} is used in float: no QuantizeLinear behind it", where=f"node {node.name}",
+            hint="quantise every activation (the operator is not fused with what follows it)",
+        )  # fmt: skip
+
+    def _final(self, name: str) -> str:
+        if self.graph.tensor(name).dtype != "float32":
+            return self.integer.get(name, name)
+        if name not in self.integer:
+            raise Unsupported(f"the output {name} is float", where=self.graph.name)
+        return self.integer[name]

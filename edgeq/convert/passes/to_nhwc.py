@@ -1,0 +1,91 @@
+"""NCHW becomes NHWC throughout, so that no TRANSPOSE is ever needed.
+
+Needs: ONNX operators on integer tensors. Promises: rank 4 activations are NHWC, convolution weights OHWI, axes of
+ReduceMean and flattened weights of Gemm follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import Unsupported
+from edgeq.graph import Graph, Node, QuantParams, Tensor
+
+NHWC = (0, 2, 3, 1)  # where each axis comes from
+AXIS = (0, 3, 1, 2)  # where each NCHW axis goes
+FLATTENING = ("Reshape", "Flatten", "Squeeze")
+LAYOUT_FREE = ("Conv", "Add", "MaxPool", "AveragePool", "GlobalAveragePool", "Relu")
+
+
+def to_nhwc(graph: Graph) -> Graph:
+    """Graph -> Graph."""
+    tensors = {n: _activation(t) for n, t in graph.tensors.items()}
+    nodes = []
+    for node in graph.nodes:
+        if node.op == "Conv":
+            _turn_weights(graph, node, tensors)
+        elif node.op == "ReduceMean":
+            node = _turn_axes(graph, node)
+        elif node.op in FLATTENING:
+            _turn_flattened(graph, node, tensors)
+        elif node.op not in LAYOUT_FREE and any(
+            len(graph.tensor(n).shape) > 2 for n in (*node.inputs, *node.outputs) if n
+        ):
+            raise Unsupported(f"{node.op} is not supported", where=f"node {node.name}")
+        nodes.append(node)
+    return graph.rebuilt(nodes, tensors)
+
+
+def _activation(tensor: Tensor) -> Tensor:
+    if tensor.is_constant or len(tensor.shape) != 4:
+        return tensor
+    return replace(tensor, shape=tuple(tensor.shape[i] for i in NHWC))
+
+
+def _turn_weights(graph: Graph, node: Node, tensors: dict[str, Tensor]) -> None:
+    name = node.inputs[1]
+    original = graph.tensor(name)
+    if original.data is None or len(original.shape) != 4:
+        raise Unsupported("a convolution needs constant weights of rank 4", where=f"node {node.name}")
+    data = np.ascontiguousarray(original.data.transpose(NHWC))
+    quant = original.quant
+    if quant is not None and quant.axis is not None:
+        quant = QuantParams(quant.scale, quant.zero_point, AXIS[quant.axis])
+    tensors[name] = Tensor(name, tuple(data.shape), original.dtype, quant, data)
+
+
+def _turn_axes(graph: Graph, node: Node) -> Node:
+    rank = len(graph.input(node, 0).shape)
+    axes = node.attrs.get("axes")
+    if axes is None and graph.optional_input(node, 1) is not None:
+        axes = graph.constant(node, 1).tolist()
+    if axes is None or rank != 4:
+        raise Unsupported(f"ReduceMean over all axes, or of rank {rank}", where=f"node {node.name}")
+    turned = [AXIS[int(a) % rank] for a in axes]
+    return replace(node, inputs=node.inputs[:1], attrs={**node.attrs, "axes": turned})
+
+
+def _turn_flattened(graph: Graph, node: Node, tensors: dict[str, Tensor]) -> None:
+    """Flattening NHWC orders features H, W, C, not C, H, W: the weights that read them are reordered."""
+    x, y = graph.input(node, 0), graph.output(node)
+    if len(x.shape) != 4 or x.shape[1] == 1 or x.shape[2] * x.shape[3] == 1:
+        if len(y.shape) == 4 and y.shape[1] > 1 and y.shape[2] * y.shape[3] > 1:
+            raise Unsupported(f"{node.op} into {list(y.shape)}", where=f"node {node.name}")
+        return
+    if y.shape != (x.shape[0], x.elements // x.shape[0]):
+        raise Unsupported(f"{node.op} from {list(x.shape)} to {list(y.shape)}", where=f"node {node.name}")
+    for reader in graph.consumers().get(y.name, ()):
+        weights = graph.input(reader, 1) if reader.op == "Gemm" else None
+        if weights is None or weights.data is None or not int(reader.attrs.get("transB", 0)):
+            raise Unsupported(f"{reader.op} behind a flattened feature map", where=f"node {reader.name}")
+        tensors[weights.name] = replace(weights, data=_reordered(weights.data, x.shape[1:]))
+
+
+def _reordered(weights: NDArray[Any], chw: Sequence[int]) -> NDArray[Any]:
+    out = weights.reshape(weights.shape[0], *chw).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(out).reshape(weights.shape)

@@ -1,0 +1,117 @@
+"""FULLY_CONNECTED: weights [out, in] per tensor or per channel (axis 0), int32 bias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edgeq.errors import Unsupported
+from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.numerics import (
+    activation_range,
+    exact_matmul,
+    multiply_by_quantized_multiplier,
+    to_int8,
+    wrap_int32,
+)
+from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
+from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, constant_offsets, lower_bias
+
+
+def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
+    """[N, out]."""
+    weights = graph.input(node, 1)
+    return graph.input(node, 0).elements // weights.shape[1], weights.shape[0]
+
+
+def check(graph: Graph, node: Node) -> None:
+    """int8 activations, weights [out, in], one row of inputs per sample."""
+    x, weights = graph.input(node, 0), graph.input(node, 1)
+    require_int8(graph, node, x, graph.output(node))
+    check_weights(graph, node, axis=0)
+    if len(weights.shape) != 2 or not x.shape or x.elements != x.shape[0] * weights.shape[1]:
+        raise Unsupported(
+            f"FULLY_CONNECTED with weights {list(weights.shape)} and an input of {list(x.shape)}",
+            where=f"node {node.name}",
+        )
+
+
+def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
+    """numerics.md#fully-connected."""
+    x, y, weights = graph.input(node, 0), graph.output(node), graph.constant(node, 1)
+    channels = weights.shape[0]
+    rows = inputs[0].reshape(inputs[0].shape[0], -1).astype(np.int16) - x.zero_point
+    acc = wrap_int32(exact_matmul(rows, weights.T) + bias_values(graph, node, channels))
+    scaled = multiply_by_quantized_multiplier(acc, *channel_multipliers(graph, node, channels)) + y.zero_point
+    return to_int8(scaled, *activation_range(node.attrs["activation"], y.scale, y.zero_point))
+
+
+def macs(graph: Graph, node: Node) -> int:
+    """One per weight."""
+    return graph.output(node).shape[0] * graph.input(node, 1).elements
+
+
+def step(graph: Graph, node: Node, locate: Locate) -> Step:
+    """plan-format.md#fully_connected_s8."""
+    x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
+    multipliers, shifts = channel_multipliers(graph, node, weights.shape[0])
+    clamp = activation_range(node.attrs["activation"], y.scale, y.zero_point)
+    fields = (x.zero_point, y.zero_point, *clamp, *constant_offsets(graph, node, locate))
+    return Step("fully_connected_s8", pack_i32(*fields, *multipliers.tolist(), *shifts.tolist()))
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Gemm with transB, alpha = beta = 1."""
+    a = node.attrs
+    if int(a.get("transA", 0)) or float(a.get("alpha", 1)) != 1 or float(a.get("beta", 1)) != 1:
+        raise Unsupported("Gemm with transA, or with alpha or beta other than 1", where=f"node {node.name}")
+    if not int(a.get("transB", 0)):
+        raise Unsupported("Gemm without transB", where=f"node {node.name}")
+    x, weights = low.graph.input(node, 0), low.graph.input(node, 1)
+    bias = lower_bias(low, node, x, weights)
+    low.emit(
+        "FULLY_CONNECTED", node.name, [x.name, weights.name, *([bias] if bias else [])], node.outputs,
+        activation=a.get("activation", "NONE"), keep_num_dims=False,
+    )  # fmt: skip
+
+
+def _case(inputs: int, outputs: int, *, per_channel: bool, bias: bool = True, activation: str = "NONE") -> Graph:
+    rng = np.random.default_rng([inputs, outputs])
+    count = outputs if per_channel else 1
+    axis = 0 if per_channel else None
+    scale = tuple(float(np.float32(s)) for s in rng.uniform(0.001, 0.01, count))
+    bias_scale = tuple(float(np.float32(0.04) * np.float32(s)) for s in scale)
+    tensors = [
+        Tensor("x", (1, inputs), "int8", QuantParams.per_tensor(0.04, -11)),
+        Tensor(
+            "w",
+            (outputs, inputs),
+            "int8",
+            QuantParams(scale, (0,) * count, axis),
+            seeded(outputs, inputs, low=-127),
+        ),
+        Tensor("y", (1, outputs), "int8", QuantParams.per_tensor(0.11, 4)),
+    ]
+    if bias:
+        values = rng.integers(-5000, 5000, outputs, dtype=np.int32)
+        tensors.append(Tensor("b", (outputs,), "int32", QuantParams(bias_scale, (0,) * count, axis), values))
+    attrs = {"activation": activation, "keep_num_dims": False}
+    node = Node("FULLY_CONNECTED", "fc", ("x", "w", "b") if bias else ("x", "w"), ("y",), attrs)
+    return Graph("fully_connected", {t.name: t for t in tensors}, (node,), ("x",), ("y",))
+
+
+def cases() -> Iterable[Graph]:
+    """Sizes around the vector widths, per tensor and per channel, with and without bias."""
+    for n in (1, 3, 7, 8, 15, 16, 17):
+        yield _case(n, 5, per_channel=False)
+    yield _case(64, 10, per_channel=True)
+    yield _case(33, 1, per_channel=False, bias=False, activation="RELU")
+
+
+OPERATOR = Operator(
+    name="FULLY_CONNECTED", code=9, options="FullyConnectedOptions",
+    fields={"activation": "fusedActivationFunction", "keep_num_dims": "keepNumDims"}, version=4,
+    output_shape=output_shape, check=check, reference=reference, cases=cases,
+    onnx=("Gemm",), from_onnx=from_onnx, macs=macs, step=step,
+)  # fmt: skip

@@ -1,0 +1,97 @@
+"""The integer rules of TFLite, one function per rule; `docs/numerics.md` states each.
+
+All functions work on numpy arrays of any shape and hold int32 values in int64 arrays, wrapped where C would wrap.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BadInput
+
+Ints = NDArray[np.int64]
+INT8_MIN, INT8_MAX = -128, 127
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """A real factor as (multiplier, shift): real = multiplier * 2**(shift - 31), multiplier in [2**30, 2**31).
+
+    TFLite's QuantizeMultiplier (numerics.md#quantized-multiplier).
+    """
+    if not math.isfinite(real) or real < 0:
+        raise BadInput(f"a requantisation factor must be finite and not negative, not {real}")
+    if real == 0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    fixed = math.floor(fraction * (1 << 31) + 0.5)  # round half away from zero; the value is positive
+    if fixed == 1 << 31:
+        fixed //= 2
+        shift += 1
+    if shift < -31:  # every bit would be shifted out
+        return 0, 0
+    if shift > 30:
+        raise BadInput(f"a requantisation factor of {real} is too large")
+    return fixed, shift
+
+
+def wrap_int32(x: NDArray[Any]) -> Ints:
+    """Values modulo 2**32 as signed 32-bit integers."""
+    return np.asarray(x, np.int64).astype(np.int32).astype(np.int64)
+
+
+def saturating_rounding_doubling_high_mul(a: NDArray[Any], b: NDArray[Any] | int) -> Ints:
+    """(a * b * 2) >> 32 with rounding; the one overflow saturates (numerics.md#high-mul)."""
+    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    # C's division truncates towards zero.
+    high = np.where(nudged >= 0, nudged >> 31, -((-nudged) >> 31))
+    return np.minimum(high, (1 << 31) - 1)
+
+
+def rounding_divide_by_pot(x: NDArray[Any], exponent: NDArray[Any] | int) -> Ints:
+    """x / 2**exponent, rounded to nearest, ties away from zero (numerics.md#rounding-divide)."""
+    x = np.asarray(x, np.int64)
+    exponent = np.asarray(exponent, np.int64)
+    mask = (np.int64(1) << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return np.asarray((x >> exponent) + ((x & mask) > threshold), np.int64)
+
+
+def multiply_by_quantized_multiplier(
+    x: NDArray[Any], multiplier: NDArray[Any] | int, shift: NDArray[Any] | int
+) -> Ints:
+    """x * multiplier * 2**(shift - 31) with double rounding (numerics.md#quantized-multiplier)."""
+    shift = np.asarray(shift, np.int64)
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+    shifted = wrap_int32(np.asarray(x, np.int64) << left)
+    return rounding_divide_by_pot(saturating_rounding_doubling_high_mul(shifted, multiplier), right)
+
+
+def to_int8(x: NDArray[Any], low: int = INT8_MIN, high: int = INT8_MAX) -> NDArray[np.int8]:
+    """Clamped to [low, high], as int8."""
+    return np.asarray(np.clip(x, low, high).astype(np.int8))
+
+
+def activation_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
+    """The int8 range of a fused activation (numerics.md#activation-range)."""
+    if activation == "NONE":
+        return INT8_MIN, INT8_MAX
+
+    def quantised(real: float) -> int:
+        ratio = np.float32(real) / np.float32(scale)  # TFLite divides in float32 and rounds half away from zero
+        return zero_point + math.floor(float(ratio) + 0.5)
+
+    if activation == "RELU":
+        return max(INT8_MIN, quantised(0.0)), INT8_MAX
+    if activation == "RELU6":
+        return max(INT8_MIN, quantised(0.0)), min(INT8_MAX, quantised(6.0))
+    raise BadInput(f"the fused activation {activation} is not supported")
+
+
+def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> Ints:
+    """a @ b of small integers, exact: int8 products sum below 2**53 in float64 for every size that fits a board."""
+    return np.asarray(np.rint(a.astype(np.float64) @ b.astype(np.float64)), np.int64)

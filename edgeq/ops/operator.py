@@ -1,0 +1,117 @@
+"""What an operator's file says about it: one `Operator` per TFLite builtin that edgeq knows."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BadInput, Unsupported
+from edgeq.graph import Graph, Node, QuantParams, Tensor
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Facts and rules of one TFLite operator; every function is pure.
+
+    `reference` takes arrays with any leading batch size and equals TFLite Micro's kernel bit for bit.
+    """
+
+    name: str
+    code: int  # TFLite's BuiltinOperator
+    options: str | None  # TFLite's options table, None if the operator has none
+    fields: Mapping[str, str]  # attribute -> field of that table
+    version: int  # of the int8 form
+    output_shape: Callable[[Graph, Node], tuple[int, ...]]
+    check: Callable[[Graph, Node], None]
+    reference: Callable[[Graph, Node, Sequence[Array]], Array]
+    cases: Callable[[], Iterable[Graph]]
+    onnx: tuple[str, ...] = ()  # ONNX operators that become this one
+    from_onnx: Callable[[Lowering, Node], None] | None = None
+    macs: Callable[[Graph, Node], int] = lambda graph, node: 0
+    # How the native engine runs it: a kernel's name and its parameters' bytes. None: no step of its own (a view).
+    step: Callable[[Graph, Node, Locate], Step] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the plan says of one step: the kernel's name and its parameters (docs/plan-format.md)."""
+
+    kernel: str
+    params: bytes
+
+
+Locate = Callable[[str], int]  # a constant's offset in bytes from the start of the .tflite file
+
+
+@dataclass
+class Lowering:
+    """Collects the TFLite nodes that ONNX nodes become. Tensors are int8 in NHWC already."""
+
+    graph: Graph
+    nodes: list[Node] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tensors = dict(self.graph.tensors)
+
+    def emit(self, op: str, name: str, inputs: Sequence[str], outputs: Sequence[str], **attrs: Any) -> None:
+        """Appends a TFLite node."""
+        self.nodes.append(Node(op, name, tuple(inputs), tuple(outputs), attrs))
+
+    def constant(self, name: str, values: Array, quant: QuantParams | None = None) -> str:
+        """A new constant; returns its name."""
+        return self._add(Tensor(name, tuple(values.shape), str(values.dtype), quant, values))
+
+    def activation(self, name: str, shape: tuple[int, ...], quant: QuantParams | None) -> str:
+        """A new int8 activation in NHWC; returns its name."""
+        return self._add(Tensor(name, shape, "int8", quant))
+
+    def _add(self, tensor: Tensor) -> str:
+        if tensor.name in self.tensors:
+            raise BadInput(f"two tensors are called {tensor.name}", where=self.graph.name)
+        self.tensors[tensor.name] = tensor
+        return tensor.name
+
+
+def require_same_quantisation(graph: Graph, node: Node, *tensors: Tensor) -> None:
+    """TFLite's rule that an operator's input and output share scale and zero point."""
+    if len({t.quant for t in tensors}) > 1:
+        shown = ", ".join(f"{t.name} {t.quant.scale[0]:g}{t.quant.zero_point[0]:+d}" for t in tensors if t.quant)
+        raise Unsupported(
+            f"{node.op} needs one scale and zero point for its input and output, but has {shown}",
+            where=f"node {node.name}",
+            hint="quantise with edgeq's own rules, which tie them together",
+        )
+
+
+def require_int8(graph: Graph, node: Node, *tensors: Tensor) -> None:
+    """That activations are int8 and quantised per tensor."""
+    for tensor in tensors:
+        if tensor.dtype != "int8" or tensor.quant is None or tensor.quant.is_per_channel:
+            raise Unsupported(
+                f"{node.op} needs int8 activations quantised per tensor; {tensor.name} is {tensor.dtype}",
+                where=f"node {node.name}",
+                hint="only wholly integer models are accepted",
+            )
+
+
+def pack_i32(*values: int) -> bytes:
+    """Little-endian int32s, as a step's parameters are."""
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def same_as_input(graph: Graph, node: Node) -> tuple[int, ...]:
+    """The shape rule of element-wise operators with equal operands."""
+    return graph.input(node, 0).shape
+
+
+def seeded(*shape: int, seed: int = 0, low: int = -128, high: int = 127) -> NDArray[np.int8]:
+    """Reproducible int8 values over the full range, for cases."""
+    return np.random.default_rng([seed, *shape]).integers(low, high + 1, size=shape, dtype=np.int8)
