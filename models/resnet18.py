@@ -1,8 +1,8 @@
 """ResNet-18 (He et al. 2015, arXiv:1512.03385) with torchvision's parameter names and shapes.
 
 At width 1.0 with the ImageNet stem, a checkpoint of torchvision's `resnet18` loads strictly: 122 entries,
-11,689,512 parameters. `width` scales every channel count; `stem="small"` is the usual change for images of 32x32
-pixels: a 3x3 convolution of stride 1 and no pooling instead of 7x7 of stride 2 and a 3x3 max pool of stride 2.
+11,689,512 parameters. `width` scales every channel count. `stem="imagenet"` is a 7x7 convolution of stride 2 and
+a 3x3 max pool of stride 2; `stem="small"`, usual for images of 32x32, a 3x3 convolution of stride 1 alone.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python models/train.py resnet18-digits --seed 0
 
-Needs `pip install edgeq[torch,demo]`. With one seed and one version of torch on one kind of CPU, the weights come out
-the same each time. The held-out images are scored once, after training; nothing is chosen by them.
+Needs `pip install edgeq[torch,demo]`. With one seed and one version of torch on one kind of CPU, the weights come
+out the same each time. The held-out images are scored once, after training; nothing is chosen by them.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def read_npz(path: Path) -> Images:
 
 
 def _digits() -> Images:
-    """1,797 handwritten digits of 8x8 pixels, 0 to 16 (UCI's optdigits test set, bundled with scikit-learn)."""
+    """1,797 handwritten digits of 8x8 pixels, 0 to 16 (UCI's optdigits test set, part of scikit-learn)."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -143,13 +143,15 @@ def preprocess(pixels: Floats, facts: InputFacts) -> Floats:
 
 
 def _resize_matrix(size: int, wanted: int, method: str) -> NDArray[np.float64]:
-    """[wanted, size]: each row weighs the source pixels of one target pixel, pixel centres at half integers."""
+    """[wanted, size]: a row weighs the source pixels of one target pixel; centres lie at half integers."""
     centre = (np.arange(wanted) + 0.5) * size / wanted - 0.5
+    unit = np.eye(size, dtype=np.float64)
     if method == "nearest":
-        # Half up, as floor((i + 0.5) * size / wanted) is.
-        return np.eye(size)[np.floor(centre + 0.5).astype(np.intp).clip(0, size - 1)]
-    centre = centre.clip(0, size - 1)
-    below = np.floor(centre).astype(np.intp)
-    above = np.minimum(below + 1, size - 1)
+        below = above = np.floor(centre + 0.5).astype(np.intp)
+    else:
+        centre = centre.clip(0, size - 1)
+        below = np.floor(centre).astype(np.intp)
+        above = np.minimum(below + 1, size - 1)
     part = (centre - below)[:, None]
-    return np.eye(size)[below] * (1 - part) + np.eye(size)[above] * part
+    matrix: NDArray[np.float64] = unit[below] * (1 - part) + unit[above] * part
+    return matrix

@@ -1,24 +1,36 @@
-"""The one door to torch: whoever imports this without torch gets an error that says how to install it.
-
-torchao warns at import of GPU extensions it cannot load; nothing here runs on one, so that is not passed on.
-"""
+"""The one door to torch: whoever imports this without torch gets an error that says how to install it."""
 
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from edgeq.errors import ToolMissing
 
-logging.disable(logging.WARNING)
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep torch's chatter (GPU extensions it does not find, deprecations of its own) from the user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
 try:
-    import safetensors.torch as safetensors
-    import torch as torch
-    import torchao as torchao
+    with quiet():
+        import safetensors.torch as safetensors
+        import torch as torch
+        import torchao as torchao
 except ImportError as error:
     raise ToolMissing(
         f"quantising needs torch, torchao and safetensors ({error})", hint="pip install edgeq[torch]"
     ) from error
-finally:
-    logging.disable(logging.NOTSET)
 
-__all__ = ["safetensors", "torch", "torchao"]
+__all__ = ["quiet", "safetensors", "torch", "torchao"]

@@ -27,6 +27,7 @@ class LoadedModel:
 
     recipe: Recipe
     module: torch.nn.Module
+    classes: int
     weights_sha256: str
 
 
@@ -46,8 +47,7 @@ def load_model(model: str, *, input_shape: tuple[int, int, int, int] | None = No
         content = _read_bytes(weights)
         _fill(module, _state_dict(weights, content), weights)
         digest = hashlib.sha256(content).hexdigest()
-    _try_once(module, recipe)
-    return LoadedModel(recipe, module, digest)
+    return LoadedModel(recipe, module, _try_once(module, recipe), digest)
 
 
 def build(recipe: Recipe) -> torch.nn.Module:
@@ -178,7 +178,8 @@ def _fill(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path
     module.load_state_dict(state)
 
 
-def _try_once(module: torch.nn.Module, recipe: Recipe) -> None:
+def _try_once(module: torch.nn.Module, recipe: Recipe) -> int:
+    """Run the network on zeros; returns how many classes it scores."""
     _, height, width, channels = recipe.input.shape
     try:
         with torch.no_grad():
@@ -194,3 +195,4 @@ def _try_once(module: torch.nn.Module, recipe: Recipe) -> None:
             f"{len(recipe.labels)} labels for {scores.shape[1]} classes",
             where=str(recipe.folder / "model.toml"),
         )
+    return int(scores.shape[1])

@@ -1,0 +1,108 @@
+"""A quantised graph as QDQ ONNX: opset 18, batch 1, float NCHW in and out, the same bytes for the same graph.
+
+Every quantised activation is one QuantizeLinear, whose output carries the label of `names.py`, and one
+DequantizeLinear. Weights (int8) and biases (int32) are initialisers behind a DequantizeLinear, named `LABEL.weight`
+and `LABEL.bias`; the node that uses them is named LABEL; values that are float end in `/float`. What the exporter
+notes about its own run (stack traces with paths of the machine) is left out.
+"""
+
+from __future__ import annotations
+
+import onnx
+
+from edgeq.errors import Unsupported
+from edgeq.quantize.door import quiet, torch
+from edgeq.quantize.names import label_of
+
+OPSET = 18
+
+
+def to_onnx(quantised: torch.fx.GraphModule, example: torch.Tensor, facts: dict[str, str]) -> bytes:
+    """Serialise a graph that `label_activations` has labelled; `facts` become the file's metadata.
+
+    Raises:
+        Unsupported: the exporter cannot express the graph, or onnx's checker refuses what it made.
+    """
+    model, labels = _export(quantised, example)
+    _strip(model)
+    _rename(model.graph, labels)
+    for key in sorted(facts):
+        model.metadata_props.add(key=key, value=facts[key])
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise Unsupported(f"the exported ONNX is not valid: {error}") from error
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _export(quantised: torch.fx.GraphModule, example: torch.Tensor) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """The model as the exporter makes it, and its values' labels: it names values as torch.export names nodes."""
+    try:
+        with quiet(), torch.no_grad():
+            program = torch.export.export(quantised, (example,))
+            exported = torch.onnx.export(program, (example,), dynamo=True, opset_version=OPSET, verbose=False)
+    except Exception as error:  # the exporter's errors share no class
+        first_line = str(error).strip().partition("\n")[0]
+        raise Unsupported(f"the ONNX exporter refuses the network: {first_line}") from error
+    if exported is None:
+        raise Unsupported("the ONNX exporter returned nothing")
+    labels = {node.name: label for node in program.graph.nodes if (label := label_of(node))}
+    return exported.model_proto, labels
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what varies from run to run and from machine to machine."""
+    graph = model.graph
+    for part in (
+        model,
+        graph,
+        *graph.node,
+        *graph.initializer,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+    ):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+
+
+def _rename(graph: onnx.GraphProto, labels: dict[str, str]) -> None:
+    """Give activations, weights and the nodes between them the names that the user's network has for them."""
+    producer = {output: node for node in graph.node for output in node.output}
+    names = {value: f"{value}/float" for value in producer}
+    names |= {graph.input[0].name: "input/float", graph.output[0].name: "output/float"}
+    for node in graph.node:
+        if node.op_type != "QuantizeLinear":
+            continue
+        label = labels[node.output[0]]
+        names[node.output[0]] = label
+        node.name = f"{label}/quantize"
+        source = producer.get(node.input[0])
+        if source is not None and source.op_type == "Relu" and not _dequantises(producer[source.input[0]]):
+            source.name = f"{label}/relu"
+            source = producer[source.input[0]]
+        if source is not None:
+            source.name = label
+            _name_weights(source, label, producer, names)
+
+    for node in graph.node:
+        if _dequantises(node):
+            node.name = f"{names.get(node.input[0], node.input[0])}/dequantize"
+        for values in (node.input, node.output):
+            values[:] = [names.get(value, value) for value in values]
+    for part in (*graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        part.name = names.get(part.name, part.name)
+
+
+def _name_weights(
+    layer: onnx.NodeProto, label: str, producer: dict[str, onnx.NodeProto], names: dict[str, str]
+) -> None:
+    """Name what a layer dequantises from constants; a weight shared by two layers keeps its first name."""
+    for value, role in zip(layer.input[1:], ("weight", "bias"), strict=False):
+        dequantise = producer.get(value)
+        if dequantise is not None and _dequantises(dequantise) and dequantise.input[0] not in producer:
+            names.setdefault(dequantise.input[0], f"{label}.{role}")
+
+
+def _dequantises(node: onnx.NodeProto) -> bool:
+    return node.op_type == "DequantizeLinear"

@@ -1,0 +1,158 @@
+"""PyTorch to INT8: calibrate, convert, export, and say what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BadInput
+from edgeq.quantize.calibrate import calibrate
+from edgeq.quantize.data import Floats, Images, Labels, load_split, preprocess
+from edgeq.quantize.door import quiet, torch
+from edgeq.quantize.export import to_onnx
+from edgeq.quantize.model import LoadedModel
+from edgeq.quantize.names import label_activations
+from edgeq.quantize.observers import Observer
+from edgeq.quantize.recipe import DataFacts
+from edgeq.quantize.rules import TFLiteQuantizer
+from edgeq.quantize.trace import Activation, measure, trace
+
+LEDGER_SAMPLES = 16
+
+# progress(stage, done, total); stages are "calibrate", "export" and "score"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Preprocessed float inputs [N, H, W, C], as the board's input is before it is quantised, and their classes."""
+
+    inputs_nhwc: Floats
+    labels: Labels
+
+    @property
+    def inputs_nchw(self) -> Floats:
+        """The same inputs in torch's and ONNX's order."""
+        return np.ascontiguousarray(self.inputs_nhwc.transpose(0, 3, 1, 2))
+
+
+@dataclass(frozen=True)
+class QuantizedModel:
+    """A QDQ ONNX file, how it was made, and what is known of it.
+
+    `onnx_bytes` takes float NCHW of batch 1. Accuracies are shares of `held_out`. `trace` holds the int8 activations
+    of the torch QDQ graph run freely on `ledger` (the first held-out samples): [N, ...], NCHW, keyed by the name of
+    the ONNX tensor that the QuantizeLinear makes. `activations` tells their shapes, qparams and SQNR on those samples.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    weights_sha256: str
+    onnx_bytes: bytes
+    per_channel: bool
+    observer: Observer
+    calibration_samples: int
+    parameters: int
+    float_top1: float
+    qdq_top1: float
+    held_out: Samples
+    ledger: Samples
+    trace: dict[str, NDArray[np.int8]]
+    activations: tuple[Activation, ...]
+
+
+def quantize(
+    model: LoadedModel,
+    *,
+    data: DataFacts | None = None,
+    per_channel: bool = True,
+    observer: Observer = "minmax",
+    calibration_samples: int = 256,
+    progress: Progress = lambda stage, done, total: None,
+) -> QuantizedModel:
+    """Quantise `model` by TFLite's INT8 rules with `data`, or with the data its recipe names.
+
+    Calibration takes the first `calibration_samples` of the data's training part (all of it, if there are fewer).
+
+    Raises:
+        BadInput: no data, data that does not fit the network, an unknown observer.
+        Unsupported: the network holds something that has no INT8 rule or no ONNX form.
+        ToolMissing: the data set's package is not installed.
+    """
+    train, held_out = _samples(model, data, calibration_samples)
+    ledger = Samples(held_out.inputs_nhwc[:LEDGER_SAMPLES], held_out.labels[:LEDGER_SAMPLES])
+    quantizer = TFLiteQuantizer(per_channel=per_channel, observer=observer)
+    calibration = torch.from_numpy(train.inputs_nchw)
+    calibrated = calibrate(
+        model.module, quantizer, calibration, lambda done, total: progress("calibrate", done, total)
+    )
+
+    progress("export", 0, 1)
+    labels = label_activations(calibrated.quantised)
+    facts = {
+        "edgeq.model": model.recipe.name,
+        "edgeq.weights_sha256": model.weights_sha256,
+        "edgeq.labels": "\n".join(model.recipe.labels),
+        "edgeq.weights": "per-channel" if per_channel else "per-tensor",
+        "edgeq.observer": observer,
+        "edgeq.calibration": f"{len(calibration)} samples",
+    }
+    onnx_bytes = to_onnx(calibrated.quantised, calibration[:1], facts)
+    progress("export", 1, 1)
+
+    ledger_inputs = torch.from_numpy(ledger.inputs_nchw)
+    traced = trace(calibrated.quantised, labels, ledger_inputs)
+    return QuantizedModel(
+        name=model.recipe.name,
+        labels=model.recipe.labels,
+        weights_sha256=model.weights_sha256,
+        onnx_bytes=onnx_bytes,
+        per_channel=per_channel,
+        observer=observer,
+        calibration_samples=len(calibration),
+        parameters=sum(parameter.numel() for parameter in model.module.parameters()),
+        float_top1=_top1(model.module, held_out, lambda done, total: None),
+        qdq_top1=_top1(calibrated.quantised, held_out, lambda done, total: progress("score", done, total)),
+        held_out=held_out,
+        ledger=ledger,
+        trace=traced,
+        activations=measure(calibrated, labels, ledger_inputs, traced),
+    )
+
+
+def _samples(model: LoadedModel, data: DataFacts | None, calibration_samples: int) -> tuple[Samples, Samples]:
+    """Calibration and held-out samples, preprocessed as the recipe says."""
+    facts = data or model.recipe.data
+    if facts is None:
+        raise BadInput(
+            "there is no data to calibrate with",
+            where=model.recipe.name,
+            hint="[data] in model.toml, or --data",
+        )
+    if calibration_samples < 1:
+        raise BadInput(f"{calibration_samples} calibration samples are too few", hint="100 or more")
+    split = load_split(facts)
+    classes = model.classes
+    worst = int(max(split.train.labels.max(), split.held_out.labels.max()))
+    if worst >= classes:
+        raise BadInput(f"label {worst} for a network of {classes} classes", where=facts.name)
+
+    def prepared(images: Images) -> Samples:
+        return Samples(preprocess(images.pixels, model.recipe.input), images.labels)
+
+    return prepared(split.train.take(np.arange(min(calibration_samples, len(split.train))))), prepared(
+        split.held_out
+    )
+
+
+def _top1(module: torch.nn.Module, samples: Samples, step: Callable[[int, int], None]) -> float:
+    inputs = torch.from_numpy(samples.inputs_nchw)
+    right = 0
+    with quiet(), torch.no_grad():
+        for index, label in enumerate(samples.labels):
+            right += int(module(inputs[index : index + 1]).argmax()) == label
+            step(index + 1, len(inputs))
+    return right / len(inputs)
