@@ -90,7 +90,7 @@ class Board(_Facts):
         static = self.scratch_bytes + (0 if self.psram_bytes else self.arena_bytes)
         if static > chip.dram_static_bytes:
             raise ValueError(
-                f"arena and scratch put {static} bytes into SRAM, the {chip.name} has {chip.dram_static_bytes}"
+                f"arena and scratch put {static} bytes into SRAM, {chip.name} has {chip.dram_static_bytes}"
             )
         return self
 

@@ -1,0 +1,57 @@
+"""The report as GitHub-flavoured Markdown, for a pull request or a release note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from edgeq.report import wording
+from edgeq.report.model import Report
+from edgeq.report.summary import lsb, remark, summary_rows, verdict
+
+_MARKS = re.compile(r"([\\`*_\[\]<>|~&#$])")
+
+
+def markdown(report: Report) -> str:
+    """The page as Markdown: verdict, headline table, ledger, layers, how to reproduce it."""
+    latency = report.latency
+    parts = [
+        f"# {escape(report.model.name)} on {escape(report.board.name)}",
+        f"**{escape(verdict(report).text)}.**",
+        _table(("", ""), summary_rows(report)),
+        "## Equality ledger",
+        _table(
+            ("hop", "result", "tensors", "inputs", "max LSB", ""),
+            (
+                (hop.name, hop.status, str(hop.tensors), str(hop.inputs), lsb(hop), remark(hop))
+                for hop in report.ledger.hops
+            ),
+        ),
+    ]
+    if latency.layers:
+        parts += [
+            "## Layers",
+            _table(
+                ("layer", "operator", "kernel", f"{latency.unit} ({latency.basis})", "MAC"),
+                (
+                    (layer.name, layer.op, layer.kernel, wording.number(layer.value), wording.number(layer.macs))
+                    for layer in latency.layers
+                ),
+            ),
+        ]
+    parts.append("## To reproduce it")
+    if report.command:
+        parts.append(f"    {report.command}")
+    versions = [("model SHA-256", report.model.sha256), *report.versions.items()]
+    parts.append(_table(("", ""), versions))
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """`text` so that Markdown shows it as it is. It has no line ends: the report's texts are printable."""
+    return _MARKS.sub(r"\\\1", text)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *(tuple(escape(cell) for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

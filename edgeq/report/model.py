@@ -1,0 +1,194 @@
+"""The report as Python values: the fields of `schema.json`, checked when built.
+
+Version 1 is only ever extended: fields may be added, none is renamed or removed. Units stand in the names or in
+`latency.unit`; shares are of one; shapes are NHWC.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from edgeq.report.wording import printable
+
+Text = Annotated[str, AfterValidator(printable)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Value = Annotated[int | float, Field(ge=0, lt=2**63)]
+Status = Literal["equal", "within", "differs", "not run"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class ModelFacts(_Part):
+    """The network: `input` NHWC, multiply-accumulates and parameters as counts, SHA-256 of the `.tflite`."""
+
+    name: Text
+    input: tuple[Annotated[int, Field(gt=0)], ...]
+    macs: Count
+    params: Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class BoardFacts(_Part):
+    """What ran it. The capacities, where given, are what the sizes are drawn against."""
+
+    name: Text
+    kind: Literal["emulated", "host", "real"]
+    flash_bytes: Count | None = None
+    arena_bytes: Count | None = None
+    scratch_bytes: Count | None = None
+
+
+class Accuracy(_Part):
+    """Top-1 as a share of one on `samples` held-out samples, before and after quantisation."""
+
+    float_top1: Share
+    int8_top1: Share
+    samples: Annotated[int, Field(gt=0)]
+
+
+class Sizes(_Part):
+    """Bytes: the `.tflite`, the arena and scratch in use, the model image and the application image in flash."""
+
+    tflite_bytes: Count
+    arena_bytes: Count
+    scratch_bytes: Count
+    image_bytes: Count
+    firmware_bytes: Count
+
+
+class Flash(_Part):
+    """What esptool wrote: bytes, seconds, and whether it read back equal."""
+
+    bytes: Count
+    seconds: Annotated[float, Field(ge=0)]
+    verified: bool
+
+
+class Difference(_Part):
+    """The first value that differs: tensor, index in it, what was expected and what came (null if unknown)."""
+
+    tensor: Text
+    index: tuple[Count, ...] | None = None
+    expected: int | None = None
+    got: int | None = None
+
+
+class Hop(_Part):
+    """One comparison of the ledger, of `tensors` tensors on `inputs` inputs.
+
+    `equal` is true only where every byte was compared and equal; `max_lsb` is the largest difference in units of
+    the last place, null where none was computed; `allowed_lsb` is the bound that makes a difference `within`.
+    """
+
+    name: Text
+    equal: bool
+    tensors: Count
+    max_lsb: Count | None = None
+    status: Status
+    allowed_lsb: Count = 0
+    inputs: Count = 0
+    first_difference: Difference | None = None
+    note: Text = ""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.equal != (self.status == "equal"):
+            raise ValueError(f"hop {self.name!r}: equal is {self.equal}, status is {self.status!r}")
+        if self.equal and (self.max_lsb or not self.tensors):
+            raise ValueError(f"hop {self.name!r} is equal with {self.tensors} tensors, max_lsb {self.max_lsb}")
+        if self.status == "within" and self.max_lsb is not None and self.max_lsb > self.allowed_lsb:
+            raise ValueError(f"hop {self.name!r} is within {self.allowed_lsb} LSB with {self.max_lsb}")
+        return self
+
+
+class Ledger(_Part):
+    """The equality ledger: every hop in the order of the pipeline."""
+
+    hops: tuple[Hop, ...]
+
+
+class Layer(_Part):
+    """One step's share of a run, in the latency's unit."""
+
+    name: Text
+    op: Text
+    value: Value
+    macs: Count
+    kernel: Text = ""
+
+
+class Latency(_Part):
+    """One inference over `n` runs, in `unit`; percentiles by nearest rank.
+
+    `values` are the single runs in order, where kept. `source` names the model behind a modelled latency and
+    `error_share` its error band, as a share of one.
+    """
+
+    basis: Literal["measured", "emulated", "modelled", "host"]
+    unit: Literal["instructions", "cycles", "ns", "us", "ms"]
+    n: Annotated[int, Field(gt=0)]
+    p50: Value
+    p90: Value
+    p99: Value
+    min: Value
+    max: Value
+    mean: Value
+    layers: tuple[Layer, ...] = ()
+    values: tuple[Value, ...] = ()
+    source: Text = ""
+    error_share: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_rests_on(self) -> Self:
+        if (self.basis == "emulated") != (self.unit == "instructions"):
+            raise ValueError(f"a latency that is {self.basis} cannot be in {self.unit}")
+        if self.basis == "modelled" and not (self.source and self.error_share is not None):
+            raise ValueError("a modelled latency needs its source and its error_share")
+        if not self.min <= self.p50 <= self.p90 <= self.p99 <= self.max:
+            raise ValueError("min, p50, p90, p99, max do not ascend")
+        if not self.min <= self.mean <= self.max:
+            raise ValueError("mean is outside min..max")
+        return self
+
+
+class Sqnr(_Part):
+    """Signal to quantisation noise of one tensor in dB; null where there is no noise."""
+
+    name: Text
+    db: float | None
+
+
+class Report(_Part):
+    """All that a run found out. `accuracy` is null for a bare `.tflite`, `flash` where nothing was flashed."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    model: ModelFacts
+    board: BoardFacts
+    engine: Text
+    accuracy: Accuracy | None
+    sizes: Sizes
+    flash: Flash | None
+    ledger: Ledger
+    latency: Latency
+    sqnr: tuple[Sqnr, ...] = ()
+    command: Text = ""
+    versions: dict[Text, Text] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _rests_on_its_board(self) -> Self:
+        kinds = {"measured": "real", "emulated": "emulated", "host": "host"}
+        if kinds.get(self.latency.basis, self.board.kind) != self.board.kind:
+            raise ValueError(f"a {self.board.kind} board cannot give a latency that is {self.latency.basis}")
+        return self
+
+
+def to_json(report: Report) -> str:
+    """The report as the text of `report.json`: indented, fields in the schema's order, a line at the end."""
+    fields = report.model_dump(mode="json", by_alias=True)
+    return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
