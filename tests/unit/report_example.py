@@ -1,0 +1,100 @@
+"""A report as the pipeline builds one, for the tests of edgeq/report/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_LAYERS = [
+    ("pad", "PAD", "pad_s8", 41_200, 0),
+    ("conv1", "CONV_2D", "conv2d_s8", 7_400_118, 602_112),
+    ("maxpool", "MAX_POOL_2D", "max_pool2d_s8", 301_776, 0),
+    *(
+        (
+            f"layer{stage}.{block}.conv{conv}",
+            "CONV_2D",
+            "conv2d_s8",
+            3_100_000 // stage + 17 * conv,
+            589_824 // stage,
+        )
+        for stage in (1, 2, 3, 4)
+        for block in (0, 1)
+        for conv in (1, 2)
+    ),
+    ("layer1.0.add", "ADD", "add_s8", 55_310, 0),
+    ("avgpool", "MEAN", "mean_s8", 8_211, 0),
+    ("fc", "FULLY_CONNECTED", "fully_connected_s8", 17_902, 1_280),
+]
+
+_RUNS = [23_901_884 + 3 * (run % 4) + 40 * (run == 17) for run in range(20)]
+
+
+def example() -> dict[str, Any]:
+    """A fresh dictionary of a sound report with every optional part in it."""
+    return {
+        "schema": 1,
+        "model": {
+            "name": "resnet18-digits",
+            "input": [1, 32, 32, 3],
+            "macs": 2_811_904,
+            "params": 701_466,
+            "sha256": "5f" * 32,
+        },
+        "board": {
+            "name": "esp32-wrover-b",
+            "kind": "emulated",
+            "flash_bytes": 4 << 20,
+            "arena_bytes": 2 << 20,
+            "scratch_bytes": 96 << 10,
+        },
+        "engine": "native",
+        "accuracy": {"float_top1": 0.9944, "int8_top1": 0.9917, "samples": 360},
+        "sizes": {
+            "tflite_bytes": 748_032,
+            "arena_bytes": 24_576,
+            "scratch_bytes": 9_216,
+            "image_bytes": 812_544,
+            "firmware_bytes": 61_440,
+        },
+        "flash": {"bytes": 873_984, "seconds": 9.4, "verified": True},
+        "ledger": {
+            "hops": [
+                _hop("torch QDQ = ONNX", "within", 34, 16, max_lsb=1, allowed_lsb=1),
+                _hop("ONNX = integer reference", "within", 34, 16, max_lsb=1, allowed_lsb=1),
+                _hop("integer reference = TFLM", "equal", 1, 16, max_lsb=0),
+                _hop("integer reference = native on host", "equal", 31, 16, max_lsb=0),
+                _hop("integer reference = board", "equal", 31, 16, max_lsb=0),
+                _hop("integer reference = LiteRT", "not run", 0, 0, note="ai-edge-litert is not installed"),
+            ]
+        },
+        "latency": {
+            "basis": "emulated",
+            "unit": "instructions",
+            "n": 20,
+            "p50": 23_901_887,
+            "p90": 23_901_893,
+            "p99": 23_901_927,
+            "min": 23_901_884,
+            "max": 23_901_927,
+            "mean": 23_901_890.5,
+            "layers": [
+                {"name": name, "op": op, "kernel": kernel, "value": value, "macs": macs}
+                for name, op, kernel, value, macs in _LAYERS
+            ],
+            "values": list(_RUNS),
+        },
+        "sqnr": [{"name": "conv1", "db": 38.2}, {"name": "maxpool", "db": None}],
+        "command": "edgeq deploy models/resnet18-digits --board esp32-wrover-b -o build/demo",
+        "versions": {"edgeq": "0.1.0", "torch": "2.13.0", "esptool": "5.6.0"},
+    }
+
+
+def _hop(name: str, status: str, tensors: int, inputs: int, **more: Any) -> dict[str, Any]:
+    fields = {"max_lsb": None, "allowed_lsb": 0, "first_difference": None, "note": ""} | more
+    return {
+        "name": name,
+        "status": status,
+        "equal": status == "equal",
+        "tensors": tensors,
+        "inputs": inputs,
+        **fields,
+    }
