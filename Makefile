@@ -1,0 +1,79 @@
+# make demo     sets up, then takes a trained ResNet-18 to a verified, virtual ESP32
+# make test     sets up, then runs what CI runs: the static checks and all tests but the slow ones
+#
+# Everything else below is a part of these two, or rare. PYTHON chooses the interpreter (3.11 or newer).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup debian demo check test test-slow clean
+
+PYTHON ?= python3
+CLANG_FORMAT ?= clang-format-22
+BIN := .venv/bin
+STAMP := .venv/.set-up
+
+# The one version that was tried; a range lets pip choose a build with gigabytes of GPU libraries.
+TORCH := torch==2.13.0
+
+# Compilers, binutils and emulator for the virtual board; chromium, valgrind and clang-format for the checks.
+PACKAGES := gcc libc6-dev clang-22 llvm-22 binutils-xtensa-lx106 qemu-system-misc chromium valgrind clang-format-22
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo 'make setup    only sets up: Python packages in .venv, and Debian packages where this is Debian'
+	@echo 'make check    only the static checks'
+	@echo 'make test-slow, make clean'
+
+setup: $(STAMP)
+
+# A second call finds the stamp and is instant.
+$(STAMP): pyproject.toml | debian
+	@[[ -x $(BIN)/pip ]] || { echo 'setup: making .venv'; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { echo 'setup: installing $(TORCH)'; $(BIN)/pip install -q '$(TORCH)'; }
+	@echo 'setup: installing edgeq and what it needs into .venv'
+	@$(BIN)/pip install -q -e '.[torch,demo,verify,dev]'
+	@touch $@
+
+# Installs what is missing, where there is apt-get and the right to use it. What cannot be had is said and is not
+# the end: edgeq names the tool that a step lacks, and a check that needs it fails.
+debian:
+	@command -v apt-get >/dev/null || exit 0; \
+	missing=(); \
+	for package in $(PACKAGES); do \
+	  [[ "$$(dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null)" == installed ]] || missing+=("$$package"); \
+	done; \
+	[[ -x $(BIN)/pip ]] || $(PYTHON) -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv); \
+	(( $${#missing[@]} )) || exit 0; \
+	if (( EUID == 0 )); then as_root=(); \
+	elif sudo -n true 2>/dev/null; then as_root=(sudo); \
+	else echo "setup: missing, and no right to install it: apt-get install $${missing[*]}" >&2; exit 0; fi; \
+	echo "setup: installing Debian packages: $${missing[*]}"; \
+	install=("$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends); \
+	"$${install[@]}" "$${missing[@]}" </dev/null >/dev/null 2>&1 && exit 0; \
+	"$${as_root[@]}" apt-get update -qq </dev/null || true; \
+	for package in "$${missing[@]}"; do \
+	  "$${install[@]}" "$$package" </dev/null >/dev/null || echo "setup: could not install $$package" >&2; \
+	done
+
+demo: setup
+	$(BIN)/edgeq deploy models/resnet18-digits -o build/demo
+
+check: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	find firmware tests -name '*.[ch]' -print0 | xargs -0 -r $(CLANG_FORMAT) --dry-run -Werror
+
+test: check
+	$(BIN)/pytest -m 'not slow and not hil' -n 2
+
+test-slow: setup
+	$(BIN)/pytest -m 'slow and not hil' -n 2
+
+# What is made here; not .venv, which took minutes.
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find edgeq models tests -name __pycache__ -type d -prune -exec rm -rf {} +
