@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from edgeq.report import summary, wording
 from edgeq.report.charts import MOST_LAYERS, latency_chart, layers_chart
@@ -25,9 +24,8 @@ def html(report: Report) -> str:
         rows=summary.summary_rows(report),
         basis=summary.basis(latency),
         per_mac=summary.per_mac(latency, report.model.macs),
-        # matplotlib escapes the texts it draws.
-        latency_svg=Markup(latency_chart(latency)),  # noqa: S704
-        layers_svg=Markup(layers_chart(latency)) if latency.layers else None,  # noqa: S704
+        latency_svg=latency_chart(latency),
+        layers_svg=layers_chart(latency) if latency.layers else None,
         layers_total=sum(layer.value for layer in latency.layers) or 1,
         most_layers=MOST_LAYERS,
         lsb=summary.lsb,
