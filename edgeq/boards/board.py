@@ -78,9 +78,7 @@ class Board(_Facts):
         if self.clock_hz > chip.clock_hz:
             raise ValueError(f"clock_hz {self.clock_hz} is above the {chip.name}'s {chip.clock_hz}")
         if self.flash_bytes > chip.flash_max_bytes:
-            raise ValueError(
-                f"flash_bytes {self.flash_bytes} is above the {chip.name}'s {chip.flash_max_bytes}"
-            )
+            raise ValueError(f"flash_bytes {self.flash_bytes} is above the {chip.name}'s {chip.flash_max_bytes}")
         if self.psram_bytes > chip.psram_window_bytes:
             raise ValueError(
                 f"psram_bytes {self.psram_bytes} is above the {chip.name}'s window, {chip.psram_window_bytes}"

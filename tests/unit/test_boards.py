@@ -18,9 +18,7 @@ def test_every_file_is_a_board_under_its_own_name() -> None:
 
 
 def test_every_chip_is_under_its_own_name() -> None:
-    assert {board.chip.name for board in boards()} == {
-        path.stem for path in (SHIPPED / "chips").glob("*.toml")
-    }
+    assert {board.chip.name for board in boards()} == {path.stem for path in (SHIPPED / "chips").glob("*.toml")}
 
 
 def test_wrover_b() -> None:

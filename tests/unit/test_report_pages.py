@@ -68,18 +68,11 @@ def test_the_page_asks_for_nothing() -> None:
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form", "a", "image"}
     links = [
-        value
-        for _, attrs in page.elements
-        for name, value in attrs.items()
-        if name in ("src", "href", "xlink:href")
+        value for _, attrs in page.elements for name, value in attrs.items() if name in ("src", "href", "xlink:href")
     ]
     assert links and all(value and value.startswith("#") for value in links)
     assert not re.search(r"@import|url\((?!#)", html(_report()))
-    policy = [
-        attrs["content"]
-        for tag, attrs in page.elements
-        if attrs.get("http-equiv") == "Content-Security-Policy"
-    ]
+    policy = [attrs["content"] for tag, attrs in page.elements if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
 
 
@@ -159,17 +152,14 @@ def test_a_report_without_its_optional_parts(latency: dict[str, Any]) -> None:
 
 def test_runs_that_are_all_equal() -> None:
     data = example()
-    data["latency"] |= {name: 7 for name in ("p50", "p90", "p99", "min", "max", "mean")} | {
-        "values": [7] * 20
-    }
+    data["latency"] |= {name: 7 for name in ("p50", "p90", "p99", "min", "max", "mean")} | {"values": [7] * 20}
     assert "Every run took exactly the same" in Page(html(read_report(json.dumps(data)))).text
 
 
 def test_a_long_network_shows_its_largest_layers_and_lists_all() -> None:
     data = example()
     data["latency"]["layers"] = [
-        {"name": f"step{i}", "op": "ADD", "kernel": "", "value": 1000 + i, "macs": 0}
-        for i in range(MOST_LAYERS + 5)
+        {"name": f"step{i}", "op": "ADD", "kernel": "", "value": 1000 + i, "macs": 0} for i in range(MOST_LAYERS + 5)
     ]
     text = html(read_report(json.dumps(data)))
     drawn = re.findall(r'id="layers-name-(\d+)"', text)
