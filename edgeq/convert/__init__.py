@@ -15,10 +15,10 @@ from edgeq.convert.passes.fold_qdq import fold_qdq
 from edgeq.convert.passes.fuse_activation import fuse_activation
 from edgeq.convert.passes.lower import lower
 from edgeq.convert.passes.to_nhwc import to_nhwc
-from edgeq.convert.tflite import FileLayout, file_layout, read_tflite, write_tflite
+from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
 from edgeq.graph import Graph
 
-__all__ = ["FileLayout", "convert_onnx", "file_layout", "read_tflite", "write_tflite"]
+__all__ = ["convert_onnx", "file_layout", "read_tflite", "write_tflite"]
 
 
 def convert_onnx(data: bytes, name: str) -> Graph:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import flatbuffers
@@ -17,8 +16,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgeq.errors import BadInput, EdgeqError, Unsupported
-from edgeq.graph import Graph, Node, QuantParams, Tensor
-from edgeq.graph.graph import ABSENT, DTYPES
+from edgeq.graph import ABSENT, FileLayout, Graph, Node, QuantParams, Tensor
+from edgeq.graph.graph import DTYPES
 from edgeq.ops import BY_CODE, OPS, Operator
 
 IDENTIFIER = b"TFL3"
@@ -44,15 +43,6 @@ def _names(enum: Any) -> dict[int, str]:
 
 
 _OPERATOR_NAMES = _names(schema.BuiltinOperator)
-
-
-@dataclass(frozen=True)
-class FileLayout:
-    """Where things lie in the bytes of a `.tflite` file: what the plan refers to."""
-
-    tensor_index: Mapping[str, int]
-    operator_index: Mapping[str, int]
-    constant_offset: Mapping[str, int]  # bytes from the start of the file
 
 
 # Writing
@@ -226,8 +216,9 @@ def _file_layout(model: Any, data: bytes) -> FileLayout:
     sub = _subgraph(model)
     names = _tensor_names(sub, data)
     starts = {n: _constant_start(model, sub.Tensors(i)) for i, n in enumerate(names)}
-    graph_nodes = [_node_name(sub.Operators(i), names) for i in range(sub.OperatorsLength())]
+    graph_nodes = [_node_name(sub.Operators(i), names) for i in range(_length(sub.OperatorsLength(), data))]
     return FileLayout(
+        file_bytes=len(data),
         tensor_index={n: i for i, n in enumerate(names)},
         operator_index={n: i for i, n in enumerate(graph_nodes)},
         constant_offset={n: start for n, start in starts.items() if start is not None},

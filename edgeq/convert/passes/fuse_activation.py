@@ -36,4 +36,5 @@ def _activation(graph: Graph, node: Node) -> str | None:
         return None
     bounds = [graph.optional_input(node, i) for i in (1, 2)]
     values = [None if b is None or b.data is None else float(b.data.reshape(-1)[0]) for b in bounds]
-    return {(0.0, None): "RELU", (0.0, 6.0): "RELU6"}.get((values[0], values[1]))
+    named: dict[tuple[float | None, float | None], str] = {(0.0, None): "RELU", (0.0, 6.0): "RELU6"}
+    return named.get((values[0], values[1]))

@@ -12,15 +12,16 @@ typedef struct eq_hal {
     const char *clock_unit; /* what clock() counts: "instructions", "ns", "cycles" */
     uint32_t clock_hz;      /* of the core; 0 where it has no meaning */
 
-    /* Waits for at least one byte of the console, returns how many it put into buf; 0 at the end of the stream. */
+    /* Waits for at least one byte of the console, returns how many it put into buf; 0 at the end of the
+     * stream. */
     uint32_t (*read)(void *ctx, uint8_t *buf, uint32_t capacity);
     void (*write)(void *ctx, const uint8_t *buf, uint32_t bytes);
 
     /* Ticks since some fixed moment; only differences mean something. */
     uint64_t (*clock)(void *ctx);
 
-    /* The model partition: its size, and a readable window on [offset, offset + bytes) of it, or NULL. At most four
-     * windows are open at a time; each map has its unmap. */
+    /* The model partition: its size, and a readable window on [offset, offset + bytes) of it, or NULL. At
+     * most four windows are open at a time; each map has its unmap. */
     uint32_t model_partition_bytes; /* 0: there is none */
     const uint8_t *(*map)(void *ctx, uint32_t offset, uint32_t bytes);
     void (*unmap)(void *ctx, const uint8_t *window);

@@ -1,7 +1,7 @@
 /* The native engine: opens a model image, validates its plan, runs it step by step.
  *
- * No malloc, no globals: the caller owns the engine struct, the arena and the scratch. Every offset and size that the
- * image or the plan holds is checked in eq_engine_open before anything is run. */
+ * No malloc, no globals: the caller owns the engine struct, the arena and the scratch. Every offset and size
+ * that the image or the plan holds is checked in eq_engine_open before anything is run. */
 #ifndef EQ_ENGINE_H
 #define EQ_ENGINE_H
 
@@ -12,12 +12,12 @@
 
 typedef enum eq_status {
     EQ_OK = 0,
-    EQ_NO_MODEL,       /* the partition is absent or erased */
-    EQ_BAD_IMAGE,      /* header, bounds or SHA-256 of the model image */
-    EQ_BAD_PLAN,       /* magic, version, CRC or a field of the plan */
-    EQ_UNSUPPORTED,    /* a kernel, a version or a feature that this firmware lacks */
-    EQ_TOO_LARGE,      /* arena or scratch above this firmware's capacity */
-    EQ_MAP_FAILED,     /* the board could not map a part of the image */
+    EQ_NO_MODEL,    /* the partition is absent or erased */
+    EQ_BAD_IMAGE,   /* header, bounds or SHA-256 of the model image */
+    EQ_BAD_PLAN,    /* magic, version, CRC or a field of the plan */
+    EQ_UNSUPPORTED, /* a kernel, a version or a feature that this firmware lacks */
+    EQ_TOO_LARGE,   /* arena or scratch above this firmware's capacity */
+    EQ_MAP_FAILED,  /* the board could not map a part of the image */
     EQ_NOT_OPEN,
     EQ_OUT_OF_RANGE,
 } eq_status;
@@ -42,12 +42,21 @@ typedef struct eq_tensor {
 
 typedef struct eq_step {
     uint32_t macs;
-    uint32_t op;     /* TFLite builtin code */
-    uint32_t kernel; /* id in kernels.inc */
-    uint32_t output; /* tensor index */
+    uint32_t op;      /* TFLite builtin code */
+    uint32_t kernel;  /* id in kernels.inc */
+    uint32_t output;  /* tensor index */
     const char *name; /* not terminated */
     uint32_t name_bytes;
 } eq_step;
+
+/* Where a checked plan's tables lie in its bytes, and what its header says. Private to the engine. */
+typedef struct eq_plan {
+    const uint8_t *bytes;
+    uint32_t tflite_bytes, arena_bytes, scratch_bytes, features;
+    uint32_t needs, needs_count, tensors, tensors_count, steps, steps_count;
+    uint32_t params, params_bytes, names, names_bytes;
+    uint32_t input, output;
+} eq_plan;
 
 typedef struct eq_engine {
     const eq_hal *hal;
@@ -58,16 +67,13 @@ typedef struct eq_engine {
     bool open;
     eq_fault fault; /* of the last call that did not return EQ_OK */
 
-    const uint8_t *plan; /* mapped while open */
-    uint32_t plan_bytes;
-    uint32_t image_bytes;
-    uint32_t tflite_offset, tflite_bytes;
-    uint32_t golden_offset, golden_count;
+    eq_plan plan; /* its bytes stay mapped while the engine is open */
+    uint32_t image_bytes, tflite_offset;
+    uint32_t golden_offset, golden_bytes, golden_count;
     uint8_t sha256[32];
     char name[EQ_NAME_MAX + 1];
 
-    uint32_t arena_bytes, scratch_bytes;
-    uint32_t steps, tensors;
+    uint32_t steps, arena_bytes, scratch_bytes;
     uint32_t input, output; /* tensor indices */
 } eq_engine;
 
@@ -79,8 +85,8 @@ eq_status eq_engine_open(eq_engine *engine, const eq_hal *hal, int8_t *arena, ui
                          uint8_t *scratch, uint32_t scratch_capacity);
 void eq_engine_close(eq_engine *engine);
 
-/* Runs steps [0, steps); 0 means all. The input must have been written before: running overwrites it, since its bytes
- * are reused once they are read. */
+/* Runs steps [0, steps); 0 means all. The input must have been written before: running overwrites it, since
+ * its bytes are reused once they are read. */
 eq_status eq_engine_run(eq_engine *engine, uint32_t steps, eq_observer observer, void *ctx);
 
 int8_t *eq_engine_input(const eq_engine *engine, uint32_t *bytes);

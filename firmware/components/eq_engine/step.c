@@ -1,0 +1,65 @@
+#include "step.h"
+
+static const eq_step_kind KINDS[] = {
+#define EQ_KERNEL(id, name, version) {#name, id, version, id == EQ_ADD_S8, eq_check_##name, eq_run_##name},
+#define EQ_ADD_S8 3
+#include "kernels.inc"
+#undef EQ_KERNEL
+};
+enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
+
+const eq_step_kind *eq_step_kind_find(uint32_t id) {
+    for (uint32_t i = 0; i < KIND_COUNT; i++)
+        if (KINDS[i].id == id) return &KINDS[i];
+    return NULL;
+}
+
+bool eq_engine_kernel(uint32_t index, const char **name, uint32_t *id, uint32_t *version) {
+    if (index >= KIND_COUNT) return false;
+    *name = KINDS[index].name;
+    *id = KINDS[index].id;
+    *version = KINDS[index].version;
+    return true;
+}
+
+bool eq_is_between(int32_t value, int32_t low, int32_t high) {
+    return value >= low && value <= high;
+}
+
+bool eq_is_int8(int32_t value) {
+    return eq_is_between(value, INT8_MIN, INT8_MAX);
+}
+
+bool eq_is_factor(int32_t multiplier, int32_t shift) {
+    return multiplier >= 0 && eq_is_between(shift, -31, 30);
+}
+
+bool eq_are_factors(const int32_t *multipliers, const int32_t *shifts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (!eq_is_factor(multipliers[i], shifts[i])) return false;
+    return true;
+}
+
+bool eq_is_output(const int32_t *fields) {
+    return eq_is_int8(fields[0]) && eq_is_int8(fields[1]) && eq_is_int8(fields[2]) && fields[1] <= fields[2];
+}
+
+eq_output eq_output_of(const int32_t *fields) {
+    return (eq_output){fields[0], fields[1], fields[2]};
+}
+
+eq_shape eq_shape_of(const eq_tensor *tensor) {
+    return (eq_shape){tensor->dims[1], tensor->dims[2], tensor->dims[3]};
+}
+
+bool eq_same_shape(const eq_tensor *a, const eq_tensor *b) {
+    return a->dims[1] == b->dims[1] && a->dims[2] == b->dims[2] && a->dims[3] == b->dims[3];
+}
+
+bool eq_set_ranges(eq_call *call, const int32_t *offsets, uint64_t weights_bytes, uint32_t channels) {
+    if (offsets[0] < 0 || offsets[1] < -1 || weights_bytes > INT32_MAX) return false;
+    call->weights = (eq_range){(uint32_t)offsets[0], (uint32_t)weights_bytes};
+    call->bias = (eq_range){0, 0};
+    if (offsets[1] >= 0) call->bias = (eq_range){(uint32_t)offsets[1], channels * 4};
+    return call->bias.offset % 4 == 0;
+}

@@ -1,0 +1,64 @@
+/* One kind of step: how its parameters are read and checked, and how its kernel is called. */
+#ifndef EQ_STEP_H
+#define EQ_STEP_H
+
+#include <stddef.h>
+
+#include "eq_engine.h"
+#include "eq_kernels.h"
+
+enum { EQ_NONE = 0xFFFFFFFFu };
+
+/* Bytes of the .tflite that a step reads in place; none if bytes is 0. */
+typedef struct eq_range {
+    uint32_t offset, bytes;
+} eq_range;
+
+typedef struct eq_call {
+    const int32_t *params;
+    uint32_t params_count;
+    eq_tensor in[2], out; /* in[1] is zero where a step has one input */
+    bool has_second;
+
+    eq_range weights, bias; /* set by check */
+
+    const int8_t *x[2];
+    int8_t *y;
+    const int8_t *weights_data;
+    const int32_t *bias_data;
+} eq_call;
+
+typedef struct eq_step_kind {
+    const char *name;
+    uint16_t id, version;
+    bool in_place; /* the output may be exactly one of the inputs */
+    /* NULL if the parameters fit the tensors, else what is wrong. Sets the ranges. Run only follows a good
+     * check. */
+    const char *(*check)(eq_call *call);
+    void (*run)(const eq_call *call);
+} eq_step_kind;
+
+/* The checks and calls of each kernel, named after it. */
+#define EQ_KERNEL(id, name, version)                                                                         \
+    const char *eq_check_##name(eq_call *call);                                                              \
+    void eq_run_##name(const eq_call *call);
+#include "kernels.inc"
+#undef EQ_KERNEL
+
+/* The row of that id, NULL if this firmware has none. */
+const eq_step_kind *eq_step_kind_find(uint32_t id);
+
+/* Field checks that several kinds share. */
+bool eq_is_int8(int32_t value);
+bool eq_is_factor(int32_t multiplier, int32_t shift);
+bool eq_is_between(int32_t value, int32_t low, int32_t high);
+bool eq_are_factors(const int32_t *multipliers, const int32_t *shifts, uint32_t count);
+/* {zero point, low, high} */
+bool eq_is_output(const int32_t *fields);
+eq_output eq_output_of(const int32_t *fields);
+eq_shape eq_shape_of(const eq_tensor *tensor);
+bool eq_same_shape(const eq_tensor *a, const eq_tensor *b);
+/* Fills the ranges from {weights' offset, bias' offset}; false if an offset is out of place. */
+bool eq_set_ranges(eq_call *call, const int32_t *offsets, uint64_t weights_bytes, uint32_t channels);
+
+#endif

@@ -1,0 +1,88 @@
+/* int8 kernels in plain C: functions of their arguments, no malloc, no globals. Arguments are params, inputs,
+ * outputs, scratch. Activations are NHWC with N = 1, weights OHWI. The rules are in docs/numerics.md.
+ *
+ * Integers wrap where TFLite's would overflow, so that no input is undefined behaviour. */
+#ifndef EQ_KERNELS_H
+#define EQ_KERNELS_H
+
+#include <stdint.h>
+
+typedef struct eq_shape {
+    int32_t height, width, channels;
+} eq_shape;
+
+/* An output's zero point and the range it is clamped to. */
+typedef struct eq_output {
+    int32_t zero_point, min, max;
+} eq_output;
+
+/* One factor: multiplier * 2^(shift - 31), multiplier >= 0, shift in [-31, 30]. */
+typedef struct eq_factor {
+    int32_t multiplier, shift;
+} eq_factor;
+
+typedef struct eq_window {
+    int32_t height, width, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+} eq_window;
+
+typedef struct eq_conv2d {
+    eq_shape in, out;
+    eq_window window;
+    int32_t in_zero_point;
+    eq_output output;
+    const int32_t *multipliers, *shifts; /* one each per output channel */
+} eq_conv2d;
+
+/* weights[out.channels][window.height][window.width][in.channels]; bias[out.channels] or NULL. */
+void eq_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights, const int32_t *bias,
+                  int8_t *output);
+
+typedef struct eq_fully_connected {
+    int32_t inputs, outputs;
+    int32_t in_zero_point;
+    eq_output output;
+    const int32_t *multipliers, *shifts; /* one each per output */
+} eq_fully_connected;
+
+/* weights[outputs][inputs]; bias[outputs] or NULL. */
+void eq_fully_connected_s8(const eq_fully_connected *p, const int8_t *input, const int8_t *weights,
+                           const int32_t *bias, int8_t *output);
+
+typedef struct eq_add {
+    int32_t elements;
+    int32_t a_zero_point, b_zero_point;
+    int32_t left_shift;
+    eq_factor a, b, sum;
+    eq_output output;
+} eq_add;
+
+/* The output may be either input. */
+void eq_add_s8(const eq_add *p, const int8_t *a, const int8_t *b, int8_t *output);
+
+typedef struct eq_pool2d {
+    eq_shape in, out;
+    eq_window window;
+    int32_t min, max;
+} eq_pool2d;
+
+void eq_max_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *output);
+void eq_average_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *output);
+
+typedef struct eq_mean {
+    eq_shape in;
+    int32_t in_zero_point, out_zero_point;
+    eq_factor factor; /* with the division by height * width in it */
+} eq_mean;
+
+/* Over height and width: output[in.channels]. */
+void eq_mean_s8(const eq_mean *p, const int8_t *input, int8_t *output);
+
+typedef struct eq_pad {
+    eq_shape in, out;
+    int32_t top, left;
+    int8_t value;
+} eq_pad;
+
+void eq_pad_s8(const eq_pad *p, const int8_t *input, int8_t *output);
+
+#endif
