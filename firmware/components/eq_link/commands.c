@@ -124,7 +124,7 @@ static void profile(eq_console *console, const eq_text *out, const char *argumen
         eq_text_op(out, step.op, OP_WIDTH);
         eq_text_u64(out, step.macs, MACS_WIDTH);
         eq_text_u64(out, inf->ticks[i], TICKS_WIDTH);
-        eq_text_percent(out, total ? (uint32_t)(inf->ticks[i] * 1000 / total) : 0, SHARE_WIDTH);
+        eq_text_percent(out, total ? (uint32_t)((inf->ticks[i] * 1000 + total / 2) / total) : 0, SHARE_WIDTH);
         eq_text_str(out, "\r\n");
     }
     eq_text_left(out, "all", 6 + name_width + 2 + OP_WIDTH);
