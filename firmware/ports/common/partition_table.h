@@ -1,0 +1,22 @@
+/* ESP-IDF's partition table. */
+#ifndef EQ_PARTITION_TABLE_H
+#define EQ_PARTITION_TABLE_H
+
+#include <stdint.h>
+
+enum {
+    EQ_PARTITION_TABLE_OFFSET = 0x8000,
+    EQ_PARTITION_TYPE_DATA = 0x01,
+    EQ_PARTITION_SUBTYPE_MODEL = 0x40,
+};
+
+typedef struct eq_partition {
+    uint32_t offset; /* in flash */
+    uint32_t bytes;  /* 0: there is no such partition */
+} eq_partition;
+
+/* The first partition of that type and subtype. One that does not lie within the flash is no partition. The
+ * MD5 row is not checked here: whoever starts the application has done that. */
+eq_partition eq_partition_find(const uint8_t *flash, uint32_t flash_bytes, uint8_t type, uint8_t subtype);
+
+#endif
