@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
@@ -75,7 +76,7 @@ def _make_room_for_biases(observed: torch.fx.GraphModule) -> None:
         make_room_for_bias(
             observed.get_submodule(source.target),
             observed.get_submodule(weight.target),
-            observed.get_parameter(bias.args[0].target),
+            attrgetter(bias.args[0].target)(observed),
         )
 
 

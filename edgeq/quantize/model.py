@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import pickle
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from edgeq.errors import BadInput
 from edgeq.quantize.door import safetensors, torch
@@ -98,20 +102,26 @@ def _recipe_of(model: str, input_shape: tuple[int, int, int, int] | None) -> Rec
 
 
 def _import_from(path: Path, function: str) -> Callable[..., object]:
+    """The function from the user's file, which may import the files beside it."""
     if not path.is_file():
         raise BadInput("no such file", where=str(path))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"edgeq_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BadInput("not a Python file", where=str(path))
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up there
+    sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise BadInput(f"importing it failed: {error}", where=str(path)) from error
-    factory = getattr(module, function, None)
-    if not callable(factory):
+    finally:
+        sys.path.remove(str(path.parent))
+    factory: Callable[..., object] | None = getattr(module, function, None)
+    if factory is None or not callable(factory):
         raise BadInput(f"there is no function {function} in it", where=str(path))
-    return factory  # type: ignore[no-any-return]  # the user's own function: its result is checked
+    return factory
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -126,32 +136,18 @@ def _state_dict(path: Path, content: bytes) -> Mapping[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             loaded: object = safetensors.load(content)
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        raise _not_weights(path, error) from error
-    except Exception as error:  # safetensors raises its own class, which is a bare Exception
-        if (
-            type(error).__module__.partition(".")[0] != "safetensors_rust"
-            and "Safetensor" not in type(error).__name__
-        ):
-            raise
-        raise _not_weights(path, error) from error
+            loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise BadInput(
+            f"not readable as weights ({str(error).partition(chr(10))[0]})",
+            where=str(path),
+            hint="save a state dict with safetensors.torch.save_file",
+        ) from error
     if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
         loaded = loaded["state_dict"]
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in loaded.values()
-    ):
+    if not isinstance(loaded, Mapping) or not all(isinstance(item, torch.Tensor) for item in loaded.values()):
         raise BadInput("it does not hold a state dict (names to tensors)", where=str(path))
     return loaded
-
-
-def _not_weights(path: Path, error: Exception) -> BadInput:
-    first_line = str(error).partition("\n")[0]
-    return BadInput(
-        f"not readable as weights ({first_line})",
-        where=str(path),
-        hint="save it with safetensors.torch.save_file",
-    )
 
 
 def _fill(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:

@@ -12,7 +12,7 @@ Node = torch.fx.Node
 
 # fx carries this entry of a node's meta through every later export.
 LABEL = "edgeq.label"
-_RELUS = {torch.ops.aten.relu.default, torch.ops.aten.relu_.default}
+RELUS = {torch.ops.aten.relu.default, torch.ops.aten.relu_.default}
 
 
 def place(node: Node) -> str:
@@ -56,7 +56,7 @@ def label_of(node: Node) -> str | None:
 
 def _behind_relu(node: Node) -> Node:
     """The operation a fused ReLU belongs to; any other node itself."""
-    before = node.args[0] if node.target in _RELUS else None
+    before = node.args[0] if node.target in RELUS else None
     if isinstance(before, Node) and not str(before.target).startswith("quantized_decomposed."):
         return before
     return node

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, CheckFailed
 from edgeq.quantize.calibrate import calibrate
 from edgeq.quantize.data import Floats, Images, Labels, load_split, preprocess
 from edgeq.quantize.door import quiet, torch
@@ -16,13 +17,16 @@ from edgeq.quantize.export import to_onnx
 from edgeq.quantize.model import LoadedModel
 from edgeq.quantize.names import label_activations
 from edgeq.quantize.observers import Observer
-from edgeq.quantize.recipe import DataFacts
+from edgeq.quantize.recipe import DataFacts, Recipe
 from edgeq.quantize.rules import TFLiteQuantizer
 from edgeq.quantize.trace import Activation, measure, trace
 
 LEDGER_SAMPLES = 16
 
-# progress(stage, done, total); stages are "calibrate", "export" and "score"
+# The float network may score this much less than its recipe expects: arithmetic differs between machines.
+TOLERANCE = 0.005
+
+# progress(stage, done, total); the stages are "score float", "calibrate", "export" and "score INT8"
 Progress = Callable[[str, int, int], None]
 
 
@@ -81,14 +85,17 @@ def quantize(
         BadInput: no data, data that does not fit the network, an unknown observer.
         Unsupported: the network holds something that has no INT8 rule or no ONNX form.
         ToolMissing: the data set's package is not installed.
+        CheckFailed: the float network scores less than its recipe expects.
     """
     train, held_out = _samples(model, data, calibration_samples)
+    float_top1 = _top1(model.module, held_out, partial(progress, "score float"))
+    if data is None:
+        _check_expected(model.recipe, float_top1)
+
     ledger = Samples(held_out.inputs_nhwc[:LEDGER_SAMPLES], held_out.labels[:LEDGER_SAMPLES])
     quantizer = TFLiteQuantizer(per_channel=per_channel, observer=observer)
     calibration = torch.from_numpy(train.inputs_nchw)
-    calibrated = calibrate(
-        model.module, quantizer, calibration, lambda done, total: progress("calibrate", done, total)
-    )
+    calibrated = calibrate(model.module, quantizer, calibration, partial(progress, "calibrate"))
 
     progress("export", 0, 1)
     labels = label_activations(calibrated.quantised)
@@ -114,8 +121,8 @@ def quantize(
         observer=observer,
         calibration_samples=len(calibration),
         parameters=sum(parameter.numel() for parameter in model.module.parameters()),
-        float_top1=_top1(model.module, held_out, lambda done, total: None),
-        qdq_top1=_top1(calibrated.quantised, held_out, lambda done, total: progress("score", done, total)),
+        float_top1=float_top1,
+        qdq_top1=_top1(calibrated.quantised, held_out, partial(progress, "score INT8")),
         held_out=held_out,
         ledger=ledger,
         trace=traced,
@@ -146,6 +153,15 @@ def _samples(model: LoadedModel, data: DataFacts | None, calibration_samples: in
     return prepared(split.train.take(np.arange(min(calibration_samples, len(split.train))))), prepared(
         split.held_out
     )
+
+
+def _check_expected(recipe: Recipe, float_top1: float) -> None:
+    if recipe.expected is not None and float_top1 < recipe.expected.float_top1 - TOLERANCE:
+        raise CheckFailed(
+            f"float top-1 is {float_top1:.4f}, its model.toml expects {recipe.expected.float_top1:.4f}",
+            where=recipe.name,
+            hint="do the weights, [input] and [data] in model.toml belong together?",
+        )
 
 
 def _top1(module: torch.nn.Module, samples: Samples, step: Callable[[int, int], None]) -> float:

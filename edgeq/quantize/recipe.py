@@ -37,6 +37,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, Val
 from edgeq.errors import BadInput
 
 Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
+Label = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 
 
@@ -83,7 +84,7 @@ class Recipe(_Table):
     factory: Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
     folder: Path
     weights: str | None = None
-    labels: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
     kwargs: dict[str, bool | int | float | str] = {}
     input: InputFacts
     data: DataFacts | None = None

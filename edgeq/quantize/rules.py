@@ -25,12 +25,11 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from edgeq.errors import Unsupported
 from edgeq.quantize.door import torch
-from edgeq.quantize.names import place
+from edgeq.quantize.names import RELUS, place
 from edgeq.quantize.observers import Observer, activation_observer, bias_qparams, weight_observer
 
 Node = torch.fx.Node
 aten = torch.ops.aten
-RELUS = {aten.relu.default, aten.relu_.default}
 
 
 class TFLiteQuantizer(Quantizer):  # type: ignore[misc]  # torchao carries no types
