@@ -37,10 +37,10 @@ class SerialTransport:
 
     def __init__(self, url: str, *, baud: int = 115200) -> None:
         self.url = url
+        # pyserial knows no write timeout on rfc2217; over a network the connection has its own.
+        options = {} if "://" in url else {"write_timeout": WRITE_TIMEOUT_S}
         try:
-            self._port = serial.serial_for_url(
-                url, baudrate=baud, timeout=_POLL_S, write_timeout=WRITE_TIMEOUT_S, exclusive=True
-            )
+            self._port = serial.serial_for_url(url, baudrate=baud, timeout=_POLL_S, exclusive=True, **options)
         except (serial.SerialException, OSError) as error:
             raise _not_opened(url, error) from error
         except ValueError as error:

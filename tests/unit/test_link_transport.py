@@ -11,9 +11,19 @@ import pytest
 import serial
 
 from edgeq.errors import BadInput, BoardTrouble, ToolMissing
-from edgeq.link.transport import FakeTransport, PipeTransport, SerialTransport
+from edgeq.link.transport import FakeTransport, PipeTransport, SerialTransport, Transport
+from edgeq.virtual.flash_array import FlashArray
+from edgeq.virtual.serve import VirtualBoard
 
 ECHO = "import sys, os\nwhile d := os.read(0, 4096): os.write(1, d)"
+
+
+def read(transport: Transport, size: int) -> bytes:
+    """At least `size` bytes, or what there is when nothing more comes."""
+    got = b""
+    while len(got) < size and (more := transport.read(5.0)):
+        got += more
+    return got
 
 
 @pytest.fixture
@@ -78,10 +88,7 @@ def test_socket() -> None:
         thread.start()
         port = SerialTransport(url)
         port.write(b"hello")
-        got = b""
-        while len(got) < 5:
-            got += port.read(1.0)
-        assert got == b"HELLO"
+        assert read(port, 5) == b"HELLO"
         thread.join()
         with pytest.raises(BoardTrouble, match="went away"):
             port.read(0.2)
@@ -90,14 +97,22 @@ def test_socket() -> None:
         SerialTransport(url)
 
 
+@pytest.mark.filterwarnings("ignore:set:DeprecationWarning")  # inside pyserial
+def test_rfc2217() -> None:
+    """The virtual board with an erased flash says why it does not boot."""
+    with FlashArray() as flash, VirtualBoard(flash, listen="rfc2217://127.0.0.1:0") as board:
+        port = SerialTransport(board.url)
+        port.write(b"x")
+        board.reset()
+        assert b"SPI_FAST_FLASH_BOOT" in read(port, 60)
+        port.close()
+
+
 def test_pipe() -> None:
     pipe = PipeTransport([sys.executable, "-c", ECHO])
     data = bytes(range(256)) * 64
     pipe.write(data)
-    got = b""
-    while len(got) < len(data):
-        got += pipe.read(5.0)
-    assert got == data
+    assert read(pipe, len(data)) == data
     assert pipe.read(0.01) == b""
     pipe.close()
     pipe.close()
