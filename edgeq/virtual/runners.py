@@ -64,7 +64,10 @@ def segments_to_elf(segments: tuple[Segment, ...], entry: int) -> bytes:
 
 
 def _host_program(image: AppImage) -> bytes:
-    return image.segments[0].data
+    program = image.segments[0].data
+    if not program.startswith(b"\x7fELF"):
+        raise BadInput("segment 0 of the application is not a program of this machine")
+    return program
 
 
 def _lx6_program(image: AppImage) -> bytes:
@@ -101,7 +104,8 @@ def find_runner(name: str) -> Runner:
 
 
 def start(runner: Runner, image: AppImage, flash: FlashArray) -> subprocess.Popen[bytes]:
-    """The application's process; reading and writing its pipes does not block.
+    """The application's process; reading and writing its pipes does not block. Raises BadInput for an image that is no
+    program.
 
     The program lies in an anonymous file, so nothing is left behind, whichever way this process ends; and the child is
     killed with the thread that starts it (where `setpriv` is installed, which Debian always has).

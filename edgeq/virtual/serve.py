@@ -258,7 +258,7 @@ class VirtualBoard:
         answers: queue.SimpleQueue[_T] = queue.SimpleQueue()
         self._server.call(lambda board: answers.put(question(board)))
         try:
-            return answers.get(timeout=_ANSWER_S)
+            return answers.get(timeout=_ANSWER_S if self._thread.is_alive() else 0)
         except queue.Empty:
             raise BoardTrouble("the virtual board does not run any more", where=self.url) from None
 

@@ -1,0 +1,239 @@
+"""The one door to esptool, which runs as a child process and is never imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import BadInput, BoardTrouble, ToolMissing
+
+DEFAULT_BAUD = 460800
+ROM_BAUD = 115200
+_SECTOR_BYTES = 0x1000
+_FLASH_BYTES_MAX = 16 << 20
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class FlashResult:
+    """What was written. `verified`: the board's MD5 of every part equals ours."""
+
+    bytes: int
+    seconds: float
+    verified: bool
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """A failure as esptool words it, and as we do. `milder` ones may go away without the stub or at a lower baud."""
+
+    pattern: str
+    what: str
+    hint: str
+    milder: bool = False
+
+
+# The first that matches counts, so causes stand before the general words they come with.
+_TROUBLES = (
+    _Trouble(
+        r"Permission denied",
+        "no permission to open the port",
+        "add yourself to the group that owns it (`sudo usermod -aG dialout $USER`) and log in again",
+    ),
+    _Trouble(
+        r"exclusively lock|Resource temporarily unavailable|Device or resource busy|Access is denied",
+        "the port is in use",
+        "close the other program that has it open (a serial monitor, brltty)",
+    ),
+    _Trouble(r"Connection refused", "nothing listens there", "start the board's server, or correct the address"),
+    _Trouble(
+        r"\[Errno 2\]|No such file|FileNotFoundError",
+        "there is no such port",
+        "plug the board in and see what `edgeq ports` lists; some USB cables carry no data",
+    ),
+    _Trouble(r"Could not open", "the port does not open", "see what `edgeq ports` lists"),
+    _Trouble(
+        r"Wrong boot mode",
+        "the board started its application instead of its loader",
+        "hold BOOT, press and release EN (RESET), then try again",
+    ),
+    _Trouble(
+        r"Download mode successfully detected",
+        "the board is in its loader but hears nothing from us",
+        "check the wire from our TX to the board's RX",
+    ),
+    _Trouble(
+        r"Failed to connect to",
+        "the board does not answer",
+        "hold BOOT while connecting; check the port, the cable, and that the board has power",
+    ),
+    _Trouble(
+        r"This chip is|Wrong chip argument", "another chip is on this port", "choose the board that is plugged in"
+    ),
+    _Trouble(r"will not fit in", "the flash of the board is too small", "choose a smaller model or a larger board"),
+    _Trouble(
+        r"MD5 of file does not match|written flash region is empty",
+        "the flash holds other bytes than were sent",
+        "try a lower baud; check the supply; the flash may be worn out",
+        milder=True,
+    ),
+    _Trouble(
+        r"Failed to start stub|Failed to write to target RAM|Failed to enter RAM",
+        "the flashing stub does not start",
+        "try without the stub",
+        milder=True,
+    ),
+    _Trouble(
+        r"head of packet|No more data to read|data stream stopped|transfer stopped|SLIP escape|No serial data"
+        r"|Response doesn't match|Failed to (write|enter|leave|calculate)|Guru Meditation",
+        "the board stopped answering while it was written",
+        "check cable and supply (a brown-out looks like this), or try a lower baud",
+        milder=True,
+    ),
+)
+_FATAL = re.compile(r"fatal error occurred: (.+)")
+_WRITING = re.compile(r"Writing at 0x([0-9a-fA-F]{1,8})\b")
+_VERIFIED = "Hash of data verified"
+
+
+def flash(
+    port: str,
+    parts: Sequence[tuple[int, bytes]],
+    *,
+    chip: str = "esp32",
+    baud: int = DEFAULT_BAUD,
+    stub: bool = True,
+    before: str | None = None,
+    after: str | None = None,
+    progress: Progress = lambda fraction, text: None,
+) -> FlashResult:
+    """Writes each (flash offset, bytes) and has the board compare the MD5 of what it then holds.
+
+    `port` is a device or a pyserial URL. `before` and `after` are esptool's reset modes; by default the board is reset
+    by the control lines, and not at all where there are none (`socket://`). On a device, a failure that may come from
+    the stub or the speed is tried again without the stub, then at 115200 baud. `progress` gets the fraction written and
+    what is being done.
+
+    Raises BadInput for impossible parts, BoardTrouble when the board is not written as asked, ToolMissing without
+    esptool.
+    """
+    parts = _checked(parts)
+    if importlib.util.find_spec("esptool") is None:
+        raise ToolMissing("esptool is not installed", hint="pip install esptool")
+    no_lines = port.startswith("socket://")
+    reset = ["--before", before or ("no-reset" if no_lines else "default-reset")]
+    reset += ["--after", after or ("no-reset" if no_lines else "hard-reset")]
+
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="edgeq-flash-") as folder:
+        files = [str(item) for part in parts for item in _as_file(Path(folder), *part)]
+        rungs = _ladder(port, stub, baud)
+        for rung, (with_stub, speed) in enumerate(rungs, start=1):
+            connection = ["--chip", chip, "--port", port, "--baud", str(speed), *reset]
+            options = connection if with_stub else [*connection, "--no-stub"]
+            output = _run([*options, "write-flash", *files], folder, parts, speed, progress)
+            if output is None:
+                break
+            trouble, what = _explain(output)
+            if rung == len(rungs) or not trouble.milder:
+                raise BoardTrouble(what, where=port, hint=trouble.hint)
+            progress(0.0, f"{what}; trying again, more carefully")
+    progress(1.0, "verified")
+    return FlashResult(sum(len(data) for _, data in parts), time.monotonic() - start, verified=True)
+
+
+def _checked(parts: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """The parts by offset. Raises BadInput for none, an empty one, or one whose erasing would harm another."""
+    if not parts:
+        raise BadInput("nothing to flash")
+    ordered = sorted(parts)
+    end = 0
+    for offset, data in ordered:
+        if not data:
+            raise BadInput(f"the part for flash offset {offset:#x} is empty")
+        if offset < 0 or offset % _SECTOR_BYTES:
+            raise BadInput(f"flash offset {offset:#x} is not a multiple of {_SECTOR_BYTES:#x}")
+        if offset < end:
+            raise BadInput(f"the part for flash offset {offset:#x} overlaps the one before it")
+        end = offset + len(data)
+        if end > _FLASH_BYTES_MAX:
+            raise BadInput(f"the part for flash offset {offset:#x} ends at {end:#x}, behind any flash")
+    return ordered
+
+
+def _as_file(folder: Path, offset: int, data: bytes) -> tuple[str, Path]:
+    file = folder / f"{offset:#x}.bin"
+    file.write_bytes(data)
+    return f"{offset:#x}", file
+
+
+def _ladder(port: str, stub: bool, baud: int) -> list[tuple[bool, int]]:
+    """(with the stub, baud) of each try. A URL's other end is no wire: what fails there fails again."""
+    rungs = [(stub, baud)]
+    if "://" not in port:
+        if stub:
+            rungs.append((False, baud))
+        if baud > ROM_BAUD:
+            rungs.append((False, ROM_BAUD))
+    return rungs
+
+
+def _run(
+    arguments: list[str], folder: str, parts: list[tuple[int, bytes]], baud: int, progress: Progress
+) -> str | None:
+    """Runs esptool; None when every part was written and verified, else what it printed."""
+    total = sum(len(data) for _, data in parts)
+    limit_s = 120 + 30 * total / baud  # ten bits a byte, three times over
+    progress(0.0, "connecting")
+    lines: list[str] = []
+    child = subprocess.Popen(
+        [sys.executable, "-m", "esptool", *arguments],
+        cwd=folder,  # and not where some esptool.cfg lies
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "250", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    watchdog = threading.Timer(limit_s, child.kill)
+    watchdog.start()
+    try:
+        for line in child.stdout or ():
+            lines.append(line)
+            writing = _WRITING.search(line)
+            if writing:
+                at = int(writing[1], 16)
+                done = sum(min(max(at - offset, 0), len(data)) for offset, data in parts)
+                progress(done / total, f"writing at {at:#x}")
+        status = child.wait()
+        if status < 0:
+            lines.append(f"fatal error occurred: it was killed, after {limit_s:.0f} s at most")
+    finally:
+        watchdog.cancel()
+        child.kill()
+        child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+    output = "".join(lines)
+    return None if status == 0 and output.count(_VERIFIED) == len(parts) else output
+
+
+def _explain(output: str) -> tuple[_Trouble, str]:
+    """The trouble in esptool's words, and a sentence for the user."""
+    for trouble in _TROUBLES:
+        if re.search(trouble.pattern, output):
+            return trouble, trouble.what
+    fatal = _FATAL.search(output)
+    said = "".join(c for c in fatal[1][:200] if c.isprintable()) if fatal else "it did not say why"
+    return _Trouble("", "", "run `python -m esptool` by hand to see more"), f"esptool failed: {said}"
