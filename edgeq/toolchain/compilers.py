@@ -47,8 +47,8 @@ class HostCompiler:
     werror: bool = False
 
     @classmethod
-    def find(cls, *, sanitize: bool = False) -> HostCompiler:
-        return cls(find_host_compiler(), sanitize)
+    def find(cls, *, sanitize: bool = False, werror: bool = False) -> HostCompiler:
+        return cls(find_host_compiler(), sanitize, werror)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -118,17 +118,15 @@ class Lx6Compiler:
     werror: bool = False
 
     @classmethod
-    def find(cls) -> Lx6Compiler:
-        return cls(find_lx6_compiler(), find_lx6_assembler(), find_lx6_linker())
+    def find(cls, *, werror: bool = False) -> Lx6Compiler:
+        return cls(find_lx6_compiler(), find_lx6_assembler(), find_lx6_linker(), werror)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
         return (self.compiler, self.assembler, self.linker)
 
     def flags(self) -> tuple[str, ...]:
-        features = (
-            part for name in _LX6_FEATURES for part in ("-Xclang", "-target-feature", "-Xclang", f"+{name}")
-        )
+        features = (part for name in _LX6_FEATURES for part in ("-Xclang", "-target-feature", "-Xclang", f"+{name}"))
         # Not -ffreestanding: it would turn every memcpy of four bytes into a call. The port brings its <string.h>.
         return (
             _LX6_TARGET,
@@ -183,13 +181,9 @@ class Lx6Compiler:
 def _run(tool: Tool, arguments: Sequence[str], cwd: Path, complaint: str, *, stdin: bytes = b"") -> bytes:
     """What the tool printed; BadInput with what it complained about if it failed."""
     try:
-        done = subprocess.run(
-            [tool.path, *arguments], cwd=cwd, input=stdin, capture_output=True, timeout=_SECONDS
-        )
+        done = subprocess.run([tool.path, *arguments], cwd=cwd, input=stdin, capture_output=True, timeout=_SECONDS)
     except OSError as error:
-        raise ToolMissing(
-            f"does not run: {error}", where=str(tool.path), hint="reinstall its package"
-        ) from error
+        raise ToolMissing(f"does not run: {error}", where=str(tool.path), hint="reinstall its package") from error
     except subprocess.TimeoutExpired as error:
         raise ToolMissing(f"did not finish in {_SECONDS} s", where=str(tool.path)) from error
     if done.returncode:

@@ -56,9 +56,7 @@ class _Layout:
 
 _LAYOUTS = {
     1: _Layout(struct.Struct("<IIIIHHHHH"), struct.Struct("<8I"), struct.Struct("<10I"), (0, 1, 3, 4, 5)),
-    2: _Layout(
-        struct.Struct("<QQQIHHHHH"), struct.Struct("<IIQQQQQQ"), struct.Struct("<IIQQQQIIQQ"), (0, 2, 4, 5, 6)
-    ),
+    2: _Layout(struct.Struct("<QQQIHHHHH"), struct.Struct("<IIQQQQQQ"), struct.Struct("<IIQQQQIIQQ"), (0, 2, 4, 5, 6)),
 }
 _HEADER_OFFSET = 24  # behind e_ident, type, machine, version
 

@@ -39,9 +39,7 @@ def find_lx6_assembler() -> Tool:
 
 def find_lx6_linker() -> Tool:
     """GNU ld for Xtensa; LLVM's linker does not know that machine."""
-    return _find(
-        ("xtensa-lx106-elf-ld",), package="binutils-xtensa-lx106", purpose="link for the emulated Xtensa core"
-    )
+    return _find(("xtensa-lx106-elf-ld",), package="binutils-xtensa-lx106", purpose="link for the emulated Xtensa core")
 
 
 def _find(names: Sequence[str], *, package: str, purpose: str) -> Tool:
@@ -61,10 +59,6 @@ def _version(program: Path) -> str:
             [program, "--version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise ToolMissing(
-            f"does not run: {error}", where=str(program), hint="reinstall its package"
-        ) from error
+        raise ToolMissing(f"does not run: {error}", where=str(program), hint="reinstall its package") from error
     lines = [line.strip() for line in done.stdout.decode(errors="replace").splitlines()]
-    return next(
-        (line for line in lines if "version" in line.lower() or line.startswith("GNU")), "".join(lines[:1])
-    )
+    return next((line for line in lines if "version" in line.lower() or line.startswith("GNU")), "".join(lines[:1]))

@@ -75,9 +75,7 @@ def program_hash(program: Program) -> str:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(program.root)}\0{len(content)}\0".encode())
         digest.update(content)
-    digest.update(
-        repr((program.sources, program.include_dirs, program.defines, program.linker_script)).encode()
-    )
+    digest.update(repr((program.sources, program.include_dirs, program.defines, program.linker_script)).encode())
     return digest.hexdigest()
 
 
@@ -90,6 +88,4 @@ def _folders(root: Path, target: Target) -> list[Path]:
 
 
 def _files(root: Path, folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    return sorted(
-        path.relative_to(root) for folder in folders for path in folder.iterdir() if path.suffix in suffixes
-    )
+    return sorted(path.relative_to(root) for folder in folders for path in folder.iterdir() if path.suffix in suffixes)

@@ -58,8 +58,8 @@ static const uint8_t *map_file(const char *path, uint32_t *bytes) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0 || fstat(descriptor, &file) < 0) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
-    } else if (file.st_size <= 0 || file.st_size > UINT32_MAX) {
-        fprintf(stderr, "%s: not a flash array: %lld bytes\n", path, (long long)file.st_size);
+    } else if (!S_ISREG(file.st_mode) || file.st_size <= 0 || file.st_size > UINT32_MAX) {
+        fprintf(stderr, "%s: not a flash array: no file of 1 byte to 4 GiB\n", path);
     } else {
         void *mapped = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, descriptor, 0);
         if (mapped == MAP_FAILED)

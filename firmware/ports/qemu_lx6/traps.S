@@ -5,8 +5,7 @@
  *
  * 2. MULSH and MULUH, which the LX6 has and the emulated core has not (EXCCAUSE 0). This handler multiplies, and
  *    adds what the trap cost beyond the one instruction that it costs on the LX6 to trap_instructions, which the
- *    clock subtracts. So that this is a constant, both paths through the handler are free of branches.
- *    (Setting CCOUNT back instead would be as exact, but a write to it costs the emulator 40 us.)
+ *    clock subtracts. So that this is a constant, each of the two ways through the handler is free of branches.
  *
  * Interrupts are off and handlers do not nest, so one save area is enough. This code runs on no silicon. */
         .text
