@@ -5,6 +5,7 @@ import random
 import struct
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from edgeq import __version__
 from edgeq.errors import BoardTrouble
-from edgeq.link.frames import Decoder, Frame, Text, encode
+from edgeq.link.frames import Decoder, Frame, Text, cobs_encode, encode
 from edgeq.link.messages import (
     BUSY,
     ERROR,
@@ -127,6 +128,20 @@ noise = st.one_of(
 @given(frames)
 def test_c_encodes_as_python(codec: Codec, frame: Frame) -> None:
     assert codec.encode(frame) == encode(frame)
+
+
+def test_a_last_block_of_254_bytes(codec: Codec) -> None:
+    frames_of_254 = (Frame(0x80, seq, b"\x01" * 248) for seq in range(1, 256))
+    frame = next(f for f in frames_of_254 if len(encode(f)) == 2 + 255 + 1)
+    assert codec.encode(frame) == encode(frame)
+    assert codec.decode(encode(frame)) == ([frame], 0)
+
+
+def test_a_payload_of_257_bytes_is_dropped(codec: Codec) -> None:
+    """It would fit the buffer where zeros shorten its encoding."""
+    body = b"\x90\x01" + bytes(257)
+    data = b"\0" + cobs_encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
+    assert codec.decode(data) == ([], 1)
 
 
 @settings(max_examples=300)

@@ -27,6 +27,7 @@ class Board:
         for event in self._decoder.feed(data):
             assert isinstance(event, Frame)
             self.got.append(event)
+            assert len(self.got) < 1000, "asks for ever"
             said += self.answer(event)
         return said
 
