@@ -33,4 +33,16 @@ except ImportError as error:
         f"quantising needs torch, torchao and safetensors ({error})", hint="pip install edgeq[torch]"
     ) from error
 
-__all__ = ["quiet", "safetensors", "torch", "torchao"]
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: no sum depends on how many cores there are, and single images gain little by more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+__all__ = ["one_thread", "quiet", "safetensors", "torch", "torchao"]

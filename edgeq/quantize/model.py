@@ -18,7 +18,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from edgeq.errors import BadInput
-from edgeq.quantize.door import safetensors, torch
+from edgeq.quantize.door import quiet, safetensors, torch
 from edgeq.quantize.recipe import InputFacts, Recipe, read_recipe
 
 
@@ -136,7 +136,8 @@ def _state_dict(path: Path, content: bytes) -> Mapping[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             loaded: object = safetensors.load(content)
         else:
-            loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            with quiet():
+                loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise BadInput(
             f"not readable as weights ({str(error).partition(chr(10))[0]})",

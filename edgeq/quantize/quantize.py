@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgeq.errors import BadInput, CheckFailed
 from edgeq.quantize.calibrate import calibrate
 from edgeq.quantize.data import Floats, Images, Labels, load_split, preprocess
-from edgeq.quantize.door import quiet, torch
+from edgeq.quantize.door import one_thread, quiet, torch
 from edgeq.quantize.export import to_onnx
 from edgeq.quantize.model import LoadedModel
 from edgeq.quantize.names import label_activations
@@ -68,6 +68,7 @@ class QuantizedModel:
     activations: tuple[Activation, ...]
 
 
+@one_thread()
 def quantize(
     model: LoadedModel,
     *,
