@@ -1,0 +1,164 @@
+"""The equality ledger: every hop from torch to the board, compared tensor by tensor.
+
+From the integer reference on, engines are compared on the same inputs and must give equal bytes, TFLite Micro being the
+oracle. Hops in front of it round in floating point: there each layer is compared on equal inputs, at most one unit of
+the last place apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq import ops
+from edgeq.graph import Graph
+
+Trace = Mapping[str, NDArray[np.int8]]  # activations by name, [inputs, ...] in NHWC
+HASH_BYTES = 8
+LAYER_LSB = 1  # allowed between float hops and the integer reference, per layer on equal inputs
+
+
+@dataclass(frozen=True)
+class FirstDifference:
+    """Where two engines part: the tensor, the index [input, ...] in it, and both values."""
+
+    tensor: str
+    index: tuple[int, ...]
+    expected: int
+    got: int
+
+
+@dataclass(frozen=True)
+class HopResult:
+    """One comparison, of `tensors` tensors on each of `inputs` inputs; `max_lsb` is None where nothing was computed."""
+
+    name: str
+    status: Literal["equal", "within", "differs", "not run"]
+    tensors: int = 0
+    inputs: int = 0
+    max_lsb: int | None = None
+    allowed_lsb: int = 0
+    first_difference: FirstDifference | None = None
+    note: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Whether all bytes are equal."""
+        return self.status == "equal"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the difference is larger than allowed."""
+        return self.status == "differs"
+
+
+def not_run(name: str, why: str) -> HopResult:
+    """A hop that could not be made, which is never called equal."""
+    return HopResult(name, "not run", note=why)
+
+
+def compare_traces(name: str, graph: Graph, expected: Trace, found: Trace) -> HopResult:
+    """Two engines run freely on the same inputs: every activation that both give must be equal."""
+    order = [n for n in _order(graph) if n in expected and n in found]
+    return _judge(name, ((n, expected[n], found[n]) for n in order), allowed=0)
+
+
+def compare_layers(name: str, graph: Graph, found: Trace, *, allowed: int = LAYER_LSB) -> HopResult:
+    """Another engine's free run against the integer reference, layer by layer on that engine's own inputs.
+
+    An activation that `found` lacks (an inserted PAD, a view) is computed by the reference from those it has. The note
+    names the operators that are not equal.
+    """
+    values: dict[str, NDArray[np.int8]] = {n: found[n] for n in graph.inputs}
+    pairs = []
+    apart: dict[str, int] = {}
+    for node in graph.nodes:
+        output = node.outputs[0]
+        computed = ops.evaluate(graph, node, values)
+        values[output] = computed
+        if output in found:
+            pairs.append((output, computed, found[output]))
+            values[output] = found[output]
+            if (lsb := _lsb(computed, found[output])) > 0:
+                apart[node.op] = max(apart.get(node.op, 0), lsb)
+    note = ", ".join(f"{op} by {lsb}" for op, lsb in sorted(apart.items()))
+    return _judge(name, pairs, allowed=allowed, note=note)
+
+
+def compare_board(
+    name: str,
+    steps: Sequence[str],
+    expected: Trace,
+    inputs: int,
+    hashes: Callable[[int], Sequence[bytes]],
+    fetch: Callable[[int, int], bytes],
+) -> HopResult:
+    """An engine behind the link: hashes of each step's output first, bytes only where a hash differs.
+
+    `steps` names the tensor that each step writes; `hashes(input)` runs that input, `fetch(input, step)` gets
+    the bytes.
+    """
+    for i in range(inputs):
+        got = hashes(i)
+        if len(got) != len(steps):
+            return HopResult(
+                name, "differs", len(steps), i + 1, note=f"{len(got)} steps ran, the plan has {len(steps)}"
+            )
+        for step, tensor in enumerate(steps):
+            wanted = expected[tensor][i]
+            if got[step] != digest(wanted):
+                found = np.frombuffer(fetch(i, step), np.int8)
+                if found.size != wanted.size:
+                    return HopResult(name, "differs", len(steps), i + 1, note=f"{tensor} has {found.size} bytes")
+                where = _first_difference(tensor, wanted[None], found.reshape(wanted.shape)[None])
+                lsb = _lsb(wanted, found.reshape(wanted.shape))
+                note = "" if where else "a hash differs, the bytes do not: the board contradicts itself"
+                return HopResult(name, "differs", len(steps), i + 1, lsb, 0, where, note)
+    return HopResult(name, "equal", len(steps), inputs, 0)
+
+
+def digest(values: NDArray[np.int8]) -> bytes:
+    """What the board answers for a tensor: the first bytes of SHA-256 over its bytes in NHWC order."""
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).digest()[:HASH_BYTES]
+
+
+def _order(graph: Graph) -> list[str]:
+    return [node.outputs[0] for node in graph.nodes]
+
+
+def _lsb(a: NDArray[np.int8], b: NDArray[np.int8]) -> int:
+    return int(np.abs(a.astype(np.int16) - b).max(initial=0))
+
+
+def _judge(
+    name: str, pairs: Iterable[tuple[str, NDArray[np.int8], NDArray[np.int8]]], *, allowed: int, note: str = ""
+) -> HopResult:
+    tensors, inputs, worst = 0, 0, 0
+    first: FirstDifference | None = None
+    for tensor, expected, found in pairs:
+        tensors += 1
+        inputs = len(expected)
+        worst = max(worst, _lsb(expected, found))
+        if first is None:
+            first = _first_difference(tensor, expected, found, beyond=allowed)
+    if not tensors:
+        return not_run(name, "the two have no tensor in common")
+    status: Literal["equal", "within", "differs"] = (
+        "equal" if worst == 0 else "within" if worst <= allowed else "differs"
+    )
+    return HopResult(name, status, tensors, inputs, worst, allowed, first, note)
+
+
+def _first_difference(
+    tensor: str, expected: NDArray[np.int8], found: NDArray[np.int8], beyond: int = 0
+) -> FirstDifference | None:
+    apart = np.argwhere(np.abs(expected.astype(np.int16) - found) > beyond)
+    if not len(apart):
+        return None
+    index = tuple(int(i) for i in apart[0])
+    return FirstDifference(tensor, index, int(expected[index]), int(found[index]))
