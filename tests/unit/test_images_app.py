@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import BadInput
@@ -19,6 +19,7 @@ IMAGE = AppImage(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -81,6 +82,7 @@ def test_says_what_is_wrong(data: bytes, what: str) -> None:
         read_app_image(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.integers(0, len(DATA) - 1), st.integers(0, 255))
 def test_hostile_bytes_raise_nothing_else(noise: bytes, at: int, byte: int) -> None:
     for data in (noise, b"\xe9" + noise, DATA[:at] + bytes((byte,)) + DATA[at + 1 :], DATA[:at] + noise):

@@ -6,7 +6,7 @@ import hashlib
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import BadInput
@@ -90,6 +90,7 @@ def test_too_many_partitions() -> None:
         PartitionTable(tuple(rows))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=30, max_size=30), max_size=4), st.binary(max_size=100))
 def test_hostile_bytes_raise_nothing_else(rows: list[bytes], tail: bytes) -> None:
     for data in (

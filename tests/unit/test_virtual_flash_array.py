@@ -14,7 +14,7 @@ from edgeq.virtual.flash_array import FlashArray
 MIB = 1 << 20
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3 * 4096 - 64), st.binary(max_size=64)), max_size=20))
 def test_programming_clears_bits_and_erasing_sets_sectors(steps: list[tuple[bool, int, bytes]]) -> None:
     model = bytearray(b"\xff" * MIB)

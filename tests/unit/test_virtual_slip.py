@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.virtual.slip import END, Decoder, encode
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=40)), st.integers(1, 9))
 def test_round_trip_in_pieces(packets: list[bytes], piece: int) -> None:
     stream = b"".join(map(encode, packets))
@@ -26,6 +27,7 @@ def test_ill_escaped_and_overlong_packets_are_dropped() -> None:
     assert decoder.feed(b"x" * 100 + END + b"good" + END) == [b"good"], "the tail of a long one is not a packet"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=4000))
 def test_keeps_little(noise: bytes) -> None:
     decoder = Decoder(16)
