@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -78,14 +79,23 @@ def _parse(data: bytes, name: str) -> onnx.ModelProto:
             where=name,
             hint="export with opset 18",
         )
-    if any(init.data_location == onnx.TensorProto.EXTERNAL for init in model.graph.initializer):
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _constant_protos(model)):
         raise Unsupported("weights in a file beside the model", where=name, hint="save it as one file")
     try:
         onnx.checker.check_model(model)
         # Inference fills in what an exporter left out; what it contradicts is an error.
         return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except (onnx.checker.ValidationError, shape_inference.InferenceError, ValueError, RuntimeError) as e:
-        raise BadInput(f"onnx's checker refuses it: {str(e).strip().splitlines()[0]}", where=name) from e
+        reason = (str(e).strip() or type(e).__name__).splitlines()[0]
+        raise BadInput(f"onnx's checker refuses it: {reason}", where=name) from e
+
+
+def _constant_protos(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    yield from model.graph.initializer
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
 
 
 def _at(proto: onnx.NodeProto, index: int) -> str:
@@ -122,6 +132,8 @@ def _activation(value: onnx.ValueInfoProto) -> Tensor:
     kind = value.type.tensor_type
     if kind.elem_type not in _DTYPES:
         raise Unsupported(f"activations of ONNX type {kind.elem_type}", where=f"tensor {value.name}")
+    if not kind.HasField("shape"):
+        raise Unsupported("its rank is not known", where=f"tensor {value.name}", hint="export with fixed shapes")
     dims = []
     for dim in kind.shape.dim:
         if not dim.HasField("dim_value") or dim.dim_value < 1:

@@ -7,6 +7,7 @@ becomes BadInput.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 CONSTANT_ALIGNMENT = 16
 MAX_ELEMENTS = 1 << 28
+MAX_RANK = 8
+MAX_OPERANDS = 16
 
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
@@ -216,11 +219,11 @@ def _file_layout(model: Any, data: bytes) -> FileLayout:
     sub = _subgraph(model)
     names = _tensor_names(sub, data)
     starts = {n: _constant_start(model, sub.Tensors(i)) for i, n in enumerate(names)}
-    graph_nodes = [_node_name(sub.Operators(i), names) for i in range(_length(sub.OperatorsLength(), data))]
+    written = [_node_name(sub.Operators(i), names) for i in range(_length(sub.OperatorsLength(), data))]
     return FileLayout(
         file_bytes=len(data),
         tensor_index={n: i for i, n in enumerate(names)},
-        operator_index={n: i for i, n in enumerate(graph_nodes)},
+        operator_index={n: i for i, n in enumerate(written)},
         constant_offset={n: start for n, start in starts.items() if start is not None},
     )
 
@@ -228,10 +231,10 @@ def _file_layout(model: Any, data: bytes) -> FileLayout:
 def _graph(model: Any, data: bytes, name: str) -> Graph:
     sub = _subgraph(model)
     names = _tensor_names(sub, data)
-    tensors = {n: _read_tensor(model, sub.Tensors(i), n, data) for i, n in enumerate(names)}
     nodes = [_read_node(model, sub.Operators(i), names) for i in range(_length(sub.OperatorsLength(), data))]
-    inputs = tuple(names[sub.Inputs(i)] for i in range(_length(sub.InputsLength(), data)))
-    outputs = tuple(names[sub.Outputs(i)] for i in range(_length(sub.OutputsLength(), data)))
+    tensors = {n: _read_tensor(model, sub.Tensors(i), n, data) for i, n in enumerate(names)}
+    inputs = tuple(names[_index(sub.Inputs(i), names)] for i in range(_length(sub.InputsLength(), data)))
+    outputs = tuple(names[_index(sub.Outputs(i), names)] for i in range(_length(sub.OutputsLength(), data)))
     description = model.Description()
     title = description.decode("utf-8", "replace") if description else name
     return Graph(title.removeprefix("edgeq "), tensors, tuple(nodes), inputs, outputs, _metadata(model, data))
@@ -250,30 +253,25 @@ def _metadata(model: Any, data: bytes) -> dict[str, str]:
 def _read_tensor(model: Any, tensor: Any, name: str, data: bytes) -> Tensor:
     where = f"tensor {name}"
     if tensor.Type() not in _TYPE_NAMES:
-        raise Unsupported(f"type {tensor.Type()} of TFLite's TensorType", where=where)
+        raise Unsupported(f"type {_names(schema.TensorType).get(tensor.Type(), tensor.Type())}", where=where)
     dtype = _TYPE_NAMES[tensor.Type()]
-    shape = tuple(int(tensor.Shape(i)) for i in range(_length(tensor.ShapeLength(), data)))
-    if len(shape) > 8 or any(d < 0 for d in shape) or _product(shape) > MAX_ELEMENTS:
+    if tensor.ShapeLength() > MAX_RANK:
+        raise BadInput(f"rank {tensor.ShapeLength()}", where=where)
+    shape = tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
+    if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS:
         raise BadInput(f"shape {list(shape)} is not fixed or too large", where=where)
     start = _constant_start(model, tensor)
     values = None
     if start is not None:
         kind = np.dtype(DTYPES[dtype])
         size = model.Buffers(tensor.Buffer()).DataLength()
-        if size != _product(shape) * kind.itemsize or start + size > len(data):
+        if size != math.prod(shape) * kind.itemsize or start + size > len(data):
             raise BadInput(f"holds {size} bytes for {dtype}{list(shape)}", where=where)
-        values = np.frombuffer(data, kind, _product(shape), start).reshape(shape)
-    return Tensor(name, shape, dtype, _read_quant(tensor.Quantization(), where, data), values)
+        values = np.frombuffer(data, kind, math.prod(shape), start).reshape(shape)
+    return Tensor(name, shape, dtype, _read_quant(tensor.Quantization(), len(shape), where, data), values)
 
 
-def _product(shape: tuple[int, ...]) -> int:
-    total = 1
-    for d in shape:
-        total *= d
-    return total
-
-
-def _read_quant(quant: Any, where: str, data: bytes) -> QuantParams | None:
+def _read_quant(quant: Any, rank: int, where: str, data: bytes) -> QuantParams | None:
     if quant is None or quant.ScaleLength() == 0:
         return None
     if quant.DetailsType():
@@ -282,12 +280,14 @@ def _read_quant(quant: Any, where: str, data: bytes) -> QuantParams | None:
     scale = tuple(float(quant.Scale(i)) for i in range(n))
     zeros = tuple(int(quant.ZeroPoint(i)) for i in range(_length(quant.ZeroPointLength(), data)))
     axis = int(quant.QuantizedDimension()) if n > 1 else None
+    if axis is not None and rank == 1:
+        axis = 0  # older converters write the weights' axis on the bias
     return QuantParams(scale, zeros or (0,) * n, axis)
 
 
 def _node_name(operator: Any, names: list[str]) -> str:
     # TFLite's operators have no names; the tensor they write stands for them.
-    return names[operator.Outputs(0)] if operator.OutputsLength() else "?"
+    return names[_index(operator.Outputs(0), names)] if operator.OutputsLength() else "?"
 
 
 def _read_node(model: Any, operator: Any, names: list[str]) -> Node:
@@ -300,17 +300,21 @@ def _read_node(model: Any, operator: Any, names: list[str]) -> Node:
             f"the operator {shown} is not supported", where=f"node {name}", hint=f"supported: {', '.join(OPS)}"
         )
     op = BY_CODE[number]
+    if max(operator.InputsLength(), operator.OutputsLength()) > MAX_OPERANDS:
+        raise BadInput(f"{op.name} with {operator.InputsLength()} inputs", where=f"node {name}")
     inputs = tuple(_input_name(operator.Inputs(i), names) for i in range(operator.InputsLength()))
-    outputs = tuple(names[operator.Outputs(i)] for i in range(operator.OutputsLength()))
+    outputs = tuple(names[_index(operator.Outputs(i), names)] for i in range(operator.OutputsLength()))
     return Node(op.name, name, inputs, outputs, _read_options(op, operator, name))
 
 
 def _input_name(index: int, names: list[str]) -> str:
-    if index == -1:
-        return ABSENT
+    return ABSENT if index == -1 else names[_index(index, names)]
+
+
+def _index(index: int, names: list[str]) -> int:
     if not 0 <= index < len(names):
-        raise BadInput(f"an operator reads tensor {index}, which does not exist")
-    return names[index]
+        raise BadInput(f"tensor {index} does not exist")
+    return index
 
 
 def _read_options(op: Operator, operator: Any, name: str) -> dict[str, Any]:
@@ -318,17 +322,11 @@ def _read_options(op: Operator, operator: Any, name: str) -> dict[str, Any]:
         return {}
     table = getattr(schema, op.options)()
     raw = operator.BuiltinOptions()
-    if raw is None:
+    if raw is None or operator.BuiltinOptionsType() != getattr(schema.BuiltinOptions, op.options):
         raise BadInput(f"{op.name} has no options", where=f"node {name}")
     table.Init(raw.Bytes, raw.Pos)
     attrs: dict[str, Any] = {}
     for attr, field in op.fields.items():
-        getter = field[0].upper() + field[1:]
-        if hasattr(table, getter + "AsNumpy"):
-            attrs[attr] = [
-                int(v) for v in (getattr(table, getter)(i) for i in range(getattr(table, getter + "Length")()))
-            ]
-            continue
-        value = getattr(table, getter)()
+        value = getattr(table, field[0].upper() + field[1:])()
         attrs[attr] = _names(_ENUMS[attr]).get(value, str(value)) if attr in _ENUMS else value
     return attrs

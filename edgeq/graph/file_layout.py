@@ -12,5 +12,5 @@ class FileLayout:
 
     file_bytes: int
     tensor_index: Mapping[str, int]
-    operator_index: Mapping[str, int]  # by the name of the node
+    operator_index: Mapping[str, int]  # by the tensor that the operator writes
     constant_offset: Mapping[str, int]

@@ -32,7 +32,8 @@ ABSENT = ""  # the name of an optional input that is not there
 class QuantParams:
     """Affine quantisation: real = scale * (q - zero_point).
 
-    `scale` holds float32 values exactly; one of them per tensor, or one per slice along `axis`.
+    `scale` holds float32 values exactly; one of them per tensor, or one per slice along `axis`. One scale has no axis,
+    as TFLite reads it.
     """
 
     scale: tuple[float, ...]
@@ -42,8 +43,8 @@ class QuantParams:
     def __post_init__(self) -> None:
         if not self.scale or len(self.scale) != len(self.zero_point):
             raise BadInput(f"{len(self.scale)} scales and {len(self.zero_point)} zero points do not belong together")
-        if self.axis is None and len(self.scale) != 1:
-            raise BadInput(f"{len(self.scale)} scales without an axis")
+        if (self.axis is None) != (len(self.scale) == 1):
+            raise BadInput(f"{len(self.scale)} scales with axis {self.axis}; an axis goes with more than one scale")
         for s in self.scale:
             if not (math.isfinite(s) and s > 0):
                 raise BadInput(f"a scale must be finite and above zero, not {s}")
@@ -110,6 +111,9 @@ class Tensor:
                 f"{len(q.scale)} scales along axis {q.axis} of {list(self.shape)}",
                 where=f"tensor {self.name}",
             )
+        kind = np.dtype(DTYPES[self.dtype])
+        if q is not None and kind.kind in "iu" and not all(_holds(kind, z) for z in q.zero_point):
+            raise BadInput(f"a zero point does not fit {self.dtype}", where=f"tensor {self.name}")
 
     @property
     def is_constant(self) -> bool:
@@ -140,6 +144,10 @@ class Tensor:
         if self.quant is None or self.quant.is_per_channel:
             raise BadInput("is not quantised per tensor", where=f"tensor {self.name}")
         return self.quant
+
+
+def _holds(kind: np.dtype[Any], value: int) -> bool:
+    return bool(np.iinfo(kind).min <= value <= np.iinfo(kind).max)
 
 
 @dataclass(frozen=True)

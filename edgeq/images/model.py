@@ -41,7 +41,11 @@ class ModelImage:
 
 
 def write_model_image(image: ModelImage) -> bytes:
-    """The image's bytes; the same image gives the same bytes."""
+    """The image's bytes; the same image gives the same bytes. Refuses what no firmware would open."""
+    if not (image.name and image.plan and image.tflite):
+        raise BadInput("a model image needs a name, a plan and a .tflite", where=image.name)
+    if any(not label or "\n" in label for label in image.labels):
+        raise BadInput("a label is empty or has a line break", where=image.name)
     contents = {
         Section.PLAN: image.plan,
         Section.TFLITE: image.tflite,
@@ -75,13 +79,15 @@ def read_model_image(data: bytes, name: str = "model image") -> ModelImage:
     if hashlib.sha256(data[: total - _DIGEST]).digest() != data[total - _DIGEST : total]:
         raise BadInput("is damaged: its SHA-256 does not match", where=name)
     sections: dict[int, bytes] = {}
-    end = table_end
+    end, limit = table_end, total - _DIGEST
     for i in range(count):
         kind, offset, size, _ = _ROW.unpack_from(data, _HEADER.size + i * _ROW.size)
-        if offset % 16 or offset < end or offset + size > total - _DIGEST or kind in sections:
-            raise BadInput(f"section {kind} is out of place", where=name)
+        if offset % 16 or offset < end or offset + size > limit or kind in sections or not kind or not size:
+            raise BadInput(f"section {kind} is empty, out of place or there twice", where=name)
         sections[kind] = data[offset : offset + size]
         end = offset + size
+    if len(sections.get(Section.NAME, b"")) > NAME_MAX:
+        raise BadInput(f"its name is longer than {NAME_MAX} bytes", where=name)
     try:
         labels = sections.get(Section.LABELS, b"").decode()
         return ModelImage(

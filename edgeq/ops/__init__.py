@@ -45,16 +45,12 @@ def operator(node: Node) -> Operator:
 
 
 def check(graph: Graph) -> None:
-    """Every node's rules and shapes, and that the graph is wholly integer."""
+    """Every node's rules, shapes and factors, and that the graph is wholly integer."""
     for node in graph.nodes:
-        op = operator(node)
-        op.check(graph, node)
-        expected, found = op.output_shape(graph, node), graph.output(node).shape
-        if expected != found:
-            raise BadInput(
-                f"{node.op} gives {list(expected)}, but its output says {list(found)}",
-                where=f"node {node.name}",
-            )
+        try:
+            _check_node(graph, node)
+        except BadInput as e:  # a rule that several operators share does not know the node
+            raise e if e.where else type(e)(e.what, where=f"node {node.name}", hint=e.hint) from e
     for tensor in graph.tensors.values():
         if tensor.dtype == "float32":
             raise Unsupported(
@@ -62,6 +58,18 @@ def check(graph: Graph) -> None:
                 where=graph.name,
                 hint="only wholly integer models run on the board; quantise this one with `edgeq quantize`",
             )
+
+
+def _check_node(graph: Graph, node: Node) -> None:
+    op = operator(node)
+    if len(node.outputs) != 1:
+        raise BadInput(f"{node.op} with {len(node.outputs)} outputs")
+    op.check(graph, node)
+    expected, found = op.output_shape(graph, node), graph.output(node).shape
+    if expected != found:
+        raise BadInput(f"{node.op} gives {list(expected)}, but its output says {list(found)}")
+    if op.step is not None:
+        op.step(graph, node, lambda constant: 0)  # factors and clamps that no kernel takes are refused here
 
 
 def run(graph: Graph, feeds: Mapping[str, NDArray[np.int8]]) -> dict[str, Array]:

@@ -12,7 +12,7 @@ from edgeq.ops.numerics import (
     activation_range,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
-    to_int8,
+    requantise,
 )
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, same_as_input
 
@@ -35,9 +35,10 @@ def _rescaling(graph: Graph, node: Node) -> list[tuple[int, int]]:
     a, b, y = graph.input(node, 0), graph.input(node, 1), graph.output(node)
     twice_max = 2 * max(a.scale, b.scale)
     factors = (a.scale / twice_max, b.scale / twice_max, twice_max / ((1 << LEFT_SHIFT) * y.scale))
-    if factors[2] >= 1:
+    pairs = [quantize_multiplier(f) for f in factors]
+    if pairs[2][1] > 0:  # a factor of one and above
         raise Unsupported("ADD whose output scale is 2**19 times finer than its inputs'", where=f"node {node.name}")
-    return [quantize_multiplier(f) for f in factors]
+    return pairs
 
 
 def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
@@ -47,8 +48,7 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     left = (inputs[0].astype(np.int64) - a.zero_point) << LEFT_SHIFT
     right = (inputs[1].astype(np.int64) - b.zero_point) << LEFT_SHIFT
     total = multiply_by_quantized_multiplier(left, *scale_a) + multiply_by_quantized_multiplier(right, *scale_b)
-    scaled = multiply_by_quantized_multiplier(total, *scale_y) + y.zero_point
-    return to_int8(scaled, *activation_range(node.attrs["activation"], y.scale, y.zero_point))
+    return requantise(total, *scale_y, y.zero_point, activation_range(node.attrs["activation"], y.scale, y.zero_point))
 
 
 def step(graph: Graph, node: Node, locate: Locate) -> Step:

@@ -8,13 +8,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
-from edgeq.ops.numerics import (
-    activation_range,
-    exact_matmul,
-    multiply_by_quantized_multiplier,
-    to_int8,
-    wrap_int32,
-)
+from edgeq.ops.numerics import activation_range, exact_matmul, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.pad import padded_input
 from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, constant_offsets, lower_bias
@@ -37,9 +31,9 @@ def check(graph: Graph, node: Node) -> None:
     x, weights = graph.input(node, 0), graph.input(node, 1)
     require_int8(graph, node, x, graph.output(node))
     check_weights(graph, node, axis=0)
-    if len(weights.shape) != 4 or weights.shape[3] != x.shape[3]:
+    if len(x.shape) != 4 or len(weights.shape) != 4 or weights.shape[3] != x.shape[3]:
         raise Unsupported(
-            f"weights {list(weights.shape)} do not fit an input of {x.shape[3]} channels (grouped convolution?)",
+            f"weights {list(weights.shape)} do not fit an input of {list(x.shape)} (grouped convolution?)",
             where=f"node {node.name}",
         )
 
@@ -52,10 +46,9 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     patches = _window(graph, node).patches(inputs[0].astype(np.int16) - x.zero_point, fill=0)
     columns = patches.reshape(-1, weights[0].size)
     acc = exact_matmul(columns, weights.reshape(channels, -1).T) + bias_values(graph, node, channels)
-    multipliers, shifts = channel_multipliers(graph, node, channels)
-    scaled = multiply_by_quantized_multiplier(wrap_int32(acc), multipliers, shifts) + y.zero_point
-    low, high = activation_range(node.attrs["activation"], y.scale, y.zero_point)
-    return to_int8(scaled, low, high).reshape(*patches.shape[:3], channels)
+    clamp = activation_range(node.attrs["activation"], y.scale, y.zero_point)
+    out = requantise(acc, *channel_multipliers(graph, node, channels), y.zero_point, clamp)
+    return out.reshape(*patches.shape[:3], channels)
 
 
 def macs(graph: Graph, node: Node) -> int:
@@ -89,7 +82,7 @@ def from_onnx(low: Lowering, node: Node) -> None:
     source, padding = padded_input(low, node, x, onnx_pads(node, x.shape, size), size, stride, dilation, x.zero_point)
     bias = lower_bias(low, node, x, weights)
     low.emit(
-        "CONV_2D", node.name, [source, weights.name, *([bias] if bias else [])], node.outputs,
+        "CONV_2D", node.name, [source, weights.name, bias], node.outputs,
         stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1],
         padding=padding, activation=node.attrs.get("activation", "NONE"),
     )  # fmt: skip

@@ -8,13 +8,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
-from edgeq.ops.numerics import (
-    activation_range,
-    exact_matmul,
-    multiply_by_quantized_multiplier,
-    to_int8,
-    wrap_int32,
-)
+from edgeq.ops.numerics import activation_range, exact_matmul, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, constant_offsets, lower_bias
 
@@ -30,7 +24,7 @@ def check(graph: Graph, node: Node) -> None:
     x, weights = graph.input(node, 0), graph.input(node, 1)
     require_int8(graph, node, x, graph.output(node))
     check_weights(graph, node, axis=0)
-    if len(weights.shape) != 2 or not x.shape or x.elements != x.shape[0] * weights.shape[1]:
+    if len(weights.shape) != 2 or x.elements != x.shape[0] * weights.shape[1]:
         raise Unsupported(
             f"FULLY_CONNECTED with weights {list(weights.shape)} and an input of {list(x.shape)}",
             where=f"node {node.name}",
@@ -42,9 +36,9 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     x, y, weights = graph.input(node, 0), graph.output(node), graph.constant(node, 1)
     channels = weights.shape[0]
     rows = inputs[0].reshape(inputs[0].shape[0], -1).astype(np.int16) - x.zero_point
-    acc = wrap_int32(exact_matmul(rows, weights.T) + bias_values(graph, node, channels))
-    scaled = multiply_by_quantized_multiplier(acc, *channel_multipliers(graph, node, channels)) + y.zero_point
-    return to_int8(scaled, *activation_range(node.attrs["activation"], y.scale, y.zero_point))
+    acc = exact_matmul(rows, weights.T) + bias_values(graph, node, channels)
+    clamp = activation_range(node.attrs["activation"], y.scale, y.zero_point)
+    return requantise(acc, *channel_multipliers(graph, node, channels), y.zero_point, clamp)
 
 
 def macs(graph: Graph, node: Node) -> int:
@@ -71,7 +65,7 @@ def from_onnx(low: Lowering, node: Node) -> None:
     x, weights = low.graph.input(node, 0), low.graph.input(node, 1)
     bias = lower_bias(low, node, x, weights)
     low.emit(
-        "FULLY_CONNECTED", node.name, [x.name, weights.name, *([bias] if bias else [])], node.outputs,
+        "FULLY_CONNECTED", node.name, [x.name, weights.name, bias], node.outputs,
         activation=a.get("activation", "NONE"), keep_num_dims=False,
     )  # fmt: skip
 

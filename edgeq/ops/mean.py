@@ -8,8 +8,8 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
-from edgeq.ops.numerics import multiply_by_quantized_multiplier, quantize_multiplier, to_int8, wrap_int32
-from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8
+from edgeq.ops.numerics import quantize_multiplier, requantise
+from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, constant_ints, pack_i32, require_int8
 
 AXES = (1, 2)  # of NHWC
 
@@ -24,7 +24,7 @@ def check(graph: Graph, node: Node) -> None:
     """int8, rank 4, over height and width."""
     x = graph.input(node, 0)
     require_int8(graph, node, x, graph.output(node))
-    axes = sorted(int(a) % max(1, len(x.shape)) for a in graph.constant(node, 1).reshape(-1))
+    axes = sorted(a + len(x.shape) if a < 0 else a for a in constant_ints(graph, node, 1))
     if len(x.shape) != 4 or tuple(axes) != AXES:
         raise Unsupported(
             f"MEAN over axes {axes} of a rank {len(x.shape)} tensor; height and width of NHWC are supported",
@@ -45,9 +45,8 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     """numerics.md#mean."""
     x, y = graph.input(node, 0), graph.output(node)
     count, multiplier, shift = _rescaling(graph, node)
-    total = wrap_int32(inputs[0].astype(np.int64).sum(axis=AXES, keepdims=bool(node.attrs["keep_dims"])))
-    scaled = multiply_by_quantized_multiplier(wrap_int32(total - x.zero_point * count), multiplier, shift)
-    return to_int8(scaled + y.zero_point)
+    total = inputs[0].astype(np.int64).sum(axis=AXES, keepdims=bool(node.attrs["keep_dims"]))
+    return requantise(total - x.zero_point * count, multiplier, shift, y.zero_point)
 
 
 def step(graph: Graph, node: Node, locate: Locate) -> Step:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, Unsupported
 
 Ints = NDArray[np.int64]
 INT8_MIN, INT8_MAX = -128, 127
@@ -76,20 +76,36 @@ def to_int8(x: NDArray[Any], low: int = INT8_MIN, high: int = INT8_MAX) -> NDArr
     return np.asarray(np.clip(x, low, high).astype(np.int8))
 
 
+def requantise(
+    acc: NDArray[Any],
+    multiplier: NDArray[Any] | int,
+    shift: NDArray[Any] | int,
+    zero_point: int,
+    clamp: tuple[int, int] = (INT8_MIN, INT8_MAX),
+) -> NDArray[np.int8]:
+    """Accumulators as an int8 output: wrapped to int32, rescaled, shifted, clamped (numerics.md#output)."""
+    scaled = multiply_by_quantized_multiplier(wrap_int32(acc), multiplier, shift)
+    return to_int8(wrap_int32(scaled + zero_point), *clamp)
+
+
 def activation_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
     """The int8 range of a fused activation (numerics.md#activation-range)."""
     if activation == "NONE":
         return INT8_MIN, INT8_MAX
 
     def quantised(real: float) -> int:
-        ratio = np.float32(real) / np.float32(scale)  # TFLite divides in float32 and rounds half away from zero
-        return zero_point + math.floor(float(ratio) + 0.5)
+        # TFLite divides in float32, rounds half away from zero and refuses what leaves int32.
+        with np.errstate(over="ignore"):
+            ratio = float(np.float32(real) / np.float32(scale))
+        if ratio >= 1 << 31:
+            raise BadInput(f"the fused activation {activation} at the scale {scale:g} leaves int32")
+        return zero_point + math.floor(ratio + 0.5)
 
     if activation == "RELU":
         return max(INT8_MIN, quantised(0.0)), INT8_MAX
     if activation == "RELU6":
         return max(INT8_MIN, quantised(0.0)), min(INT8_MAX, quantised(6.0))
-    raise BadInput(f"the fused activation {activation} is not supported")
+    raise Unsupported(f"the fused activation {activation} is not supported")
 
 
 def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> Ints:

@@ -92,14 +92,24 @@ def require_same_quantisation(graph: Graph, node: Node, *tensors: Tensor) -> Non
 
 
 def require_int8(graph: Graph, node: Node, *tensors: Tensor) -> None:
-    """That activations are int8 and quantised per tensor."""
+    """That activations are int8, quantised per tensor, and have a batch axis and no empty one."""
     for tensor in tensors:
+        if min(tensor.shape, default=0) < 1:
+            raise Unsupported(f"{node.op} on {tensor.name} of {list(tensor.shape)}", where=f"node {node.name}")
         if tensor.dtype != "int8" or tensor.quant is None or tensor.quant.is_per_channel:
             raise Unsupported(
                 f"{node.op} needs int8 activations quantised per tensor; {tensor.name} is {tensor.dtype}",
                 where=f"node {node.name}",
                 hint="only wholly integer models are accepted",
             )
+
+
+def constant_ints(graph: Graph, node: Node, index: int) -> list[int]:
+    """The values of a constant input that holds axes, amounts or a shape."""
+    values = graph.constant(node, index)
+    if values.dtype.kind not in "iu":
+        raise BadInput(f"input {index} of {node.op} must hold integers, not {values.dtype}", where=f"node {node.name}")
+    return [int(v) for v in values.reshape(-1)]
 
 
 def pack_i32(*values: int) -> bytes:

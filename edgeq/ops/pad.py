@@ -14,27 +14,28 @@ from edgeq.ops.operator import (
     Lowering,
     Operator,
     Step,
+    constant_ints,
     pack_i32,
     require_int8,
     require_same_quantisation,
 )
-from edgeq.ops.window import same_padding
+from edgeq.ops.window import LIMIT, same_padding
 
 
 def amounts(graph: Graph, node: Node) -> tuple[int, int, int, int]:
     """(top, left, bottom, right)."""
-    table = graph.constant(node, 1)
-    if table.shape != (4, 2) or table[[0, 3]].any() or table.min() < 0:
+    table = constant_ints(graph, node, 1)
+    if len(table) != 8 or any(table[:2] + table[6:]) or not 0 <= min(table) <= max(table) <= LIMIT:
         raise Unsupported(
-            f"{node.op} pads height and width of a rank 4 tensor, not {table.tolist()}",
+            f"{node.op} pads height and width of a rank 4 tensor by at most {LIMIT}, not {table}",
             where=f"node {node.name}",
         )
-    return int(table[1, 0]), int(table[2, 0]), int(table[1, 1]), int(table[2, 1])
+    return table[2], table[4], table[3], table[5]
 
 
 def value(graph: Graph, node: Node) -> int:
     """The integer that is filled in: PAD's is the zero point, PADV2 brings its own."""
-    return graph.input(node, 0).zero_point if node.op == "PAD" else int(graph.constant(node, 2).reshape(-1)[0])
+    return graph.input(node, 0).zero_point if node.op == "PAD" else constant_ints(graph, node, 2)[0]
 
 
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
@@ -49,6 +50,8 @@ def check(graph: Graph, node: Node) -> None:
     x, y = graph.input(node, 0), graph.output(node)
     require_int8(graph, node, x, y)
     require_same_quantisation(graph, node, x, y, *([graph.input(node, 2)] if node.op == "PADV2" else []))
+    if len(x.shape) != 4 or (node.op == "PADV2" and graph.input(node, 2).dtype != "int8"):
+        raise Unsupported(f"{node.op} of {list(x.shape)}, or with a value that is not int8", where=f"node {node.name}")
     amounts(graph, node)
 
 

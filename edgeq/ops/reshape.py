@@ -1,21 +1,22 @@
-"""RESHAPE: another shape for the same bytes."""
+"""RESHAPE: another shape for the same bytes. The shape is input 1; the options' copy of it is not needed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
-from edgeq.ops.operator import Array, Lowering, Operator, require_int8, require_same_quantisation
+from edgeq.ops.operator import Array, Lowering, Operator, constant_ints, require_int8, require_same_quantisation
 
 
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
     """The shape that input 1 gives, with at most one -1."""
-    shape = [int(d) for d in graph.constant(node, 1).reshape(-1)]
+    shape = constant_ints(graph, node, 1)
     elements = graph.input(node, 0).elements
-    known = int(np.prod([d for d in shape if d != -1], dtype=np.int64))
+    known = math.prod(d for d in shape if d != -1)
     if shape.count(-1) > 1 or min(shape, default=0) < -1 or (-1 in shape and (known == 0 or elements % known)):
         raise Unsupported(f"RESHAPE to {shape}", where=f"node {node.name}")
     return tuple(elements // known if d == -1 else d for d in shape)
@@ -43,7 +44,7 @@ def from_onnx(low: Lowering, node: Node) -> None:
             f"{node.op} that changes the batch, {list(x.shape)} to {list(y.shape)}", where=f"node {node.name}"
         )
     shape = low.constant(f"{y.name}/shape", np.array(y.shape, np.int32))
-    low.emit("RESHAPE", node.name, [x.name, shape], node.outputs, new_shape=[int(d) for d in y.shape])
+    low.emit("RESHAPE", node.name, [x.name, shape], node.outputs)
 
 
 def cases() -> Iterable[Graph]:
@@ -55,12 +56,12 @@ def cases() -> Iterable[Graph]:
             "s": Tensor("s", (len(dst),), "int32", None, np.array(dst, np.int32)),
             "y": Tensor("y", dst, "int8", quant),
         }
-        node = Node("RESHAPE", "reshape", ("x", "s"), ("y",), {"new_shape": list(dst)})
+        node = Node("RESHAPE", "reshape", ("x", "s"), ("y",))
         yield Graph("reshape", tensors, (node,), ("x",), ("y",))
 
 
 OPERATOR = Operator(
-    name="RESHAPE", code=22, options="ReshapeOptions", fields={"new_shape": "newShape"}, version=1,
+    name="RESHAPE", code=22, options="ReshapeOptions", fields={}, version=1,
     output_shape=output_shape, check=check, reference=reference, cases=cases,
     onnx=("Reshape", "Flatten", "Squeeze"), from_onnx=from_onnx,
 )  # fmt: skip

@@ -32,7 +32,7 @@ def check_weights(graph: Graph, node: Node, axis: int) -> None:
             f"{node.op} needs weights quantised along axis {axis}, not {quant.axis}",
             where=f"node {node.name}",
         )
-    channels = weights.shape[axis]
+    channels = weights.shape[axis] if len(weights.shape) > axis else 0
     if bias is not None and (bias.dtype != "int32" or bias.data is None or bias.shape != (channels,)):
         raise Unsupported(
             f"{node.op} needs a constant int32 bias of {channels}, not {bias.dtype}{list(bias.shape)}",
@@ -68,16 +68,16 @@ def bias_values(graph: Graph, node: Node, channels: int) -> NDArray[np.int64]:
     return np.zeros(channels, np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
 
 
-def lower_bias(low: Lowering, node: Node, x: Tensor, weights: Tensor) -> str | None:
-    """The ONNX node's bias as an int32 constant of scale input * weight; None if it has none.
+def lower_bias(low: Lowering, node: Node, x: Tensor, weights: Tensor) -> str:
+    """The ONNX node's bias as an int32 constant of scale input * weight, zeros if it has none (LiteRT demands one).
 
     A quantised bias of that very scale keeps its integers; any other is quantised anew from its real values.
     """
     bias = low.graph.optional_input(node, 2)
     if bias is None:
-        return None
-    if bias.data is None or weights.quant is None:
-        raise Unsupported("the bias must be a constant", where=f"node {node.name}")
+        bias = Tensor("zeros", weights.shape[:1], "float32", None, np.zeros(weights.shape[0], np.float32))
+    if bias.data is None or weights.quant is None or x.quant is None:
+        raise Unsupported("the weights and the bias must be quantised constants", where=f"node {node.name}")
     products = [np.float32(x.scale) * np.float32(s) for s in weights.quant.scale]
     quant = QuantParams(
         tuple(float(p) for p in products), (0,) * len(products), 0 if weights.quant.is_per_channel else None
@@ -87,7 +87,7 @@ def lower_bias(low: Lowering, node: Node, x: Tensor, weights: Tensor) -> str | N
     else:
         real = bias.data if bias.quant is None else bias.quant.dequantise(bias.data)
         scaled = np.rint(real.astype(np.float64) / np.asarray(quant.scale))
-        if np.abs(scaled).max(initial=0) > 2**31 - 1:
+        if not np.all(np.abs(scaled) <= 2**31 - 1):
             raise BadInput(
                 "the bias does not fit 32 bits at the scale of input times weights", where=f"node {node.name}"
             )

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node
 
+LIMIT = 1024  # of a window's size, stride, dilation and padding, each (docs/plan-format.md)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -72,8 +74,13 @@ def window(graph: Graph, node: Node, size: tuple[int, int]) -> Window:
     shape = graph.input(node, 0).shape
     if len(shape) != 4:
         raise Unsupported(f"{node.op} needs a rank 4 input, not {list(shape)}", where=f"node {node.name}")
-    if min(*size, *stride, *dilation) < 1:
-        raise BadInput("a window, stride or dilation is below one", where=f"node {node.name}")
+    if not 1 <= min(*size, *stride, *dilation) <= max(*size, *stride, *dilation) <= LIMIT:
+        raise Unsupported(
+            f"a window {size} with stride {stride} and dilation {dilation}; each is 1 to {LIMIT}",
+            where=f"node {node.name}",
+        )
+    if attrs["padding"] not in ("SAME", "VALID"):
+        raise Unsupported(f"the padding {attrs['padding']}", where=f"node {node.name}")
     before, after = (0, 0), (0, 0)
     if attrs["padding"] == "SAME":
         (top, bottom), (left, right) = (same_padding(shape[i + 1], size[i], stride[i], dilation[i]) for i in (0, 1))
@@ -81,6 +88,8 @@ def window(graph: Graph, node: Node, size: tuple[int, int]) -> Window:
     if "extra_padding" in attrs:
         top, left, bottom, right = attrs["extra_padding"]
         before, after = (before[0] + top, before[1] + left), (after[0] + bottom, after[1] + right)
+    if max(*before, *after) > LIMIT:
+        raise Unsupported(f"a padding of {(*before, *after)}, more than {LIMIT}", where=f"node {node.name}")
     return Window(size, stride, dilation, before, after)
 
 

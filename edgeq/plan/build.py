@@ -99,7 +99,7 @@ def _step(graph: Graph, node: Node, index: dict[str, int], file: FileLayout) -> 
         output=index[node.outputs[0]],
         params=step.params,
         macs=op.macs(graph, node),
-        tflite_operator=file.operator_index[node.name],
+        tflite_operator=file.operator_index[node.outputs[0]],
     )
 
 

@@ -65,13 +65,18 @@ class _Fold:
         return q
 
     def _params(self, node: Node) -> QuantParams:
+        if self.graph.input(node, 1).elements > 1 and len(self.graph.input(node, 1).shape) > 1:
+            raise Unsupported("quantisation by blocks", where=f"node {node.name}", hint="quantise per channel")
         scale = self.graph.constant(node, 1).astype(np.float32).reshape(-1)
         zero = self.graph.optional_input(node, 2)
         zeros = np.zeros(len(scale), np.int64) if zero is None else self.graph.constant(node, 2).reshape(-1)
         axis = None
         if len(scale) > 1:
             rank = len(self.graph.input(node, 0).shape)
-            axis = int(node.attrs.get("axis", 1)) % max(1, rank)
+            axis = int(node.attrs.get("axis", min(1, rank - 1)))  # the default, 1, does not fit a bias
+            axis += rank if axis < 0 else 0
+            if not 0 <= axis < rank:
+                raise BadInput(f"axis {node.attrs['axis']} of a rank {rank} tensor", where=f"node {node.name}")
         try:
             return QuantParams(tuple(float(s) for s in scale), tuple(int(z) for z in zeros), axis)
         except BadInput as e:

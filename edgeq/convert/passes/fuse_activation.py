@@ -16,7 +16,7 @@ def fuse_activation(graph: Graph) -> Graph:
     """Graph -> Graph."""
     readers = graph.consumers()
     producers = {output: node for node in graph.nodes for output in node.outputs}
-    merged: dict[str, Node] = {}  # by the name of the node in front
+    merged: dict[str, Node] = {}  # by the output of the node in front, since names may repeat
     gone: set[str] = set()
     for node in graph.nodes:
         activation = _activation(graph, node)
@@ -24,9 +24,10 @@ def fuse_activation(graph: Graph) -> Graph:
         if front is None or front.op not in FUSABLE or "activation" in front.attrs:
             continue
         if len(readers[front.outputs[0]]) == 1 and front.outputs[0] not in graph.outputs:
-            merged[front.name] = replace(front, outputs=node.outputs, attrs={**front.attrs, "activation": activation})
-            gone.add(node.name)
-    return graph.rebuilt(merged.get(n.name, n) for n in graph.nodes if n.name not in gone)
+            attrs = {**front.attrs, "activation": activation}
+            merged[front.outputs[0]] = replace(front, outputs=node.outputs, attrs=attrs)
+            gone.add(node.outputs[0])
+    return graph.rebuilt(merged.get(n.outputs[0], n) for n in graph.nodes if n.outputs[0] not in gone)
 
 
 def _activation(graph: Graph, node: Node) -> str | None:
@@ -35,6 +36,9 @@ def _activation(graph: Graph, node: Node) -> str | None:
     if node.op != "Clip":
         return None
     bounds = [graph.optional_input(node, i) for i in (1, 2)]
-    values = [None if b is None or b.data is None else float(b.data.reshape(-1)[0]) for b in bounds]
-    named: dict[tuple[float | None, float | None], str] = {(0.0, None): "RELU", (0.0, 6.0): "RELU6"}
-    return named.get((values[0], values[1]))
+    low, high = (None if b is None else graph.constant(node, i) for i, b in enumerate(bounds, 1))
+    if low is None or low.reshape(-1).tolist() != [0]:
+        return None
+    if high is None:
+        return "RELU"
+    return "RELU6" if high.reshape(-1).tolist() == [6] else None

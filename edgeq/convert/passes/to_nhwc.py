@@ -79,10 +79,15 @@ def _turn_flattened(graph: Graph, node: Node, tensors: dict[str, Tensor]) -> Non
         return
     if y.shape != (x.shape[0], x.elements // x.shape[0]):
         raise Unsupported(f"{node.op} from {list(x.shape)} to {list(y.shape)}", where=f"node {node.name}")
-    for reader in graph.consumers().get(y.name, ()):
+    if y.name in graph.outputs:
+        raise Unsupported(f"{y.name}, a flattened feature map, is an output of the model", where=f"node {node.name}")
+    readers = graph.consumers()
+    for reader in readers.get(y.name, ()):
         weights = graph.input(reader, 1) if reader.op == "Gemm" else None
         if weights is None or weights.data is None or not int(reader.attrs.get("transB", 0)):
             raise Unsupported(f"{reader.op} behind a flattened feature map", where=f"node {reader.name}")
+        if any(other.inputs[0] != y.name for other in readers[weights.name]):
+            raise Unsupported(f"{weights.name} is read in two layouts", where=f"node {reader.name}")
         tensors[weights.name] = replace(weights, data=_reordered(weights.data, x.shape[1:]))
 
 

@@ -150,12 +150,16 @@ eq_status eq_engine_run(eq_engine *e, uint32_t steps, eq_observer observer, void
 }
 
 int8_t *eq_engine_input(const eq_engine *e, uint32_t *bytes) {
+    *bytes = 0;
+    if (!e->open) return NULL;
     eq_tensor t = eq_plan_tensor(&e->plan, e->plan.input);
     *bytes = t.bytes;
     return e->arena + t.arena_offset;
 }
 
 const int8_t *eq_engine_output(const eq_engine *e, uint32_t *bytes) {
+    *bytes = 0;
+    if (!e->open) return NULL;
     eq_tensor t = eq_plan_tensor(&e->plan, e->plan.output);
     *bytes = t.bytes;
     return e->arena + t.arena_offset;

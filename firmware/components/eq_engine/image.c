@@ -28,11 +28,11 @@ static eq_status read_header(eq_image *image, const uint8_t *b, uint32_t partiti
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *row = b + HEADER + i * ROW;
         uint32_t kind = eq_read_u32(row), offset = eq_read_u32(row + 4), bytes = eq_read_u32(row + 8);
-        if (offset % 16 || offset < end || offset > limit || bytes > limit - offset)
-            return fail(fault, EQ_BAD_IMAGE, "a section of the model image is out of place", kind);
+        if (!kind || !bytes || offset % 16 || offset < end || offset > limit || bytes > limit - offset)
+            return fail(fault, EQ_BAD_IMAGE, "a section of the model image is empty or out of place", kind);
         end = offset + bytes;
-        if (kind >= EQ_SECTION_KINDS) continue; /* from a newer edgeq */
-        if (!kind || image->sections[kind].bytes)
+        if (kind >= EQ_SECTION_KINDS) continue; /* not for the firmware, or from a newer edgeq */
+        if (image->sections[kind].bytes)
             return fail(fault, EQ_BAD_IMAGE, "a section of the model image appears twice", kind);
         image->sections[kind] = (eq_section){offset, bytes};
     }
@@ -70,8 +70,9 @@ eq_status eq_image_check(eq_image *image, const eq_hal *hal, eq_fault *fault) {
     hal->unmap(hal->ctx, window);
     if (status != EQ_OK) return status;
     const eq_section *s = image->sections;
-    if (!s[EQ_SECTION_PLAN].bytes || !s[EQ_SECTION_TFLITE].bytes || !s[EQ_SECTION_NAME].bytes ||
-        s[EQ_SECTION_NAME].bytes > EQ_NAME_MAX)
+    if (!s[EQ_SECTION_PLAN].bytes || !s[EQ_SECTION_TFLITE].bytes || !s[EQ_SECTION_NAME].bytes)
         return fail(fault, EQ_BAD_IMAGE, "a section of the model image is missing", 0);
+    if (s[EQ_SECTION_NAME].bytes > EQ_NAME_MAX)
+        return fail(fault, EQ_BAD_IMAGE, "the model's name is too long", s[EQ_SECTION_NAME].bytes);
     return verify(image, hal, fault);
 }

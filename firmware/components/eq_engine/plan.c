@@ -1,3 +1,4 @@
+#include <float.h>
 #include <string.h>
 
 #include "eq_check.h"
@@ -92,7 +93,7 @@ static eq_status check_tensor(const eq_plan *plan, uint32_t index, eq_fault *fau
         return fail(fault, EQ_BAD_PLAN, "a tensor's size does not fit its dimensions", index, t.bytes);
     if (t.arena_offset % 16 || !inside(t.arena_offset, t.bytes, plan->arena_bytes))
         return fail(fault, EQ_BAD_PLAN, "a tensor lies outside the arena", index, t.arena_offset);
-    if (!eq_is_int8(t.zero_point) || !(t.scale > 0.0f && t.scale < 1e30f))
+    if (!eq_is_int8(t.zero_point) || !(t.scale > 0.0f && t.scale <= FLT_MAX))
         return fail(fault, EQ_BAD_PLAN, "a tensor's scale or zero point is out of range", index, 0);
     return EQ_OK;
 }
@@ -104,6 +105,13 @@ static bool overlap(const eq_tensor *a, const eq_tensor *b) {
 static bool may_share(const eq_step_kind *kind, const eq_tensor *in, const eq_tensor *out) {
     if (!overlap(in, out)) return true;
     return kind->in_place && in->arena_offset == out->arena_offset && in->bytes == out->bytes;
+}
+
+/* Whether the kernel is among the needs, whose versions are compared already. */
+static bool is_needed(const eq_plan *plan, uint32_t kernel) {
+    for (uint32_t i = 0; i < plan->needs_count; i++)
+        if (eq_read_u16(plan->bytes + plan->needs + i * NEED) == kernel) return true;
+    return false;
 }
 
 static eq_status check_step(const eq_plan *plan, uint32_t index, eq_fault *fault) {
@@ -123,6 +131,8 @@ static eq_status check_step(const eq_plan *plan, uint32_t index, eq_fault *fault
     if (!kind)
         return fail(fault, EQ_UNSUPPORTED, "a step uses a kernel this firmware lacks", index,
                     eq_read_u16(row));
+    if (!is_needed(plan, kind->id))
+        return fail(fault, EQ_BAD_PLAN, "a step uses a kernel that is not among the needs", index, kind->id);
     if (!may_share(kind, &call.in[0], &call.out) ||
         (call.has_second && !may_share(kind, &call.in[1], &call.out)))
         return fail(fault, EQ_BAD_PLAN, "a step's output overlaps its input", index, call.out.arena_offset);

@@ -44,6 +44,17 @@ bool eq_is_output(const int32_t *fields) {
     return eq_is_int8(fields[0]) && eq_is_int8(fields[1]) && eq_is_int8(fields[2]) && fields[1] <= fields[2];
 }
 
+static bool side_fits(int32_t in, int32_t out, int32_t size, int32_t stride, int32_t dilation, int32_t pad) {
+    return eq_is_between(size, 1, EQ_WINDOW_MAX) && eq_is_between(stride, 1, EQ_WINDOW_MAX) &&
+           eq_is_between(dilation, 1, EQ_WINDOW_MAX) && eq_is_between(pad, 0, EQ_WINDOW_MAX) &&
+           (out - 1) * stride + (size - 1) * dilation + 1 - pad - in <= EQ_WINDOW_MAX;
+}
+
+bool eq_is_window(const eq_window *w, const eq_tensor *in, const eq_tensor *out) {
+    return side_fits(in->dims[1], out->dims[1], w->height, w->stride_h, w->dilation_h, w->pad_top) &&
+           side_fits(in->dims[2], out->dims[2], w->width, w->stride_w, w->dilation_w, w->pad_left);
+}
+
 eq_output eq_output_of(const int32_t *fields) {
     return (eq_output){fields[0], fields[1], fields[2]};
 }

@@ -8,6 +8,7 @@
 #include "eq_kernels.h"
 
 enum { EQ_NONE = 0xFFFFFFFFu };
+enum { EQ_WINDOW_MAX = 1024 }; /* of a window's size, stride, dilation and padding */
 
 /* Bytes of the .tflite that a step reads in place; none if bytes is 0. */
 typedef struct eq_range {
@@ -56,6 +57,8 @@ bool eq_are_factors(const int32_t *multipliers, const int32_t *shifts, uint32_t 
 /* {zero point, low, high} */
 bool eq_is_output(const int32_t *fields);
 eq_output eq_output_of(const int32_t *fields);
+/* Whether every field is within EQ_WINDOW_MAX, and no window of the output ends further behind the input. */
+bool eq_is_window(const eq_window *window, const eq_tensor *in, const eq_tensor *out);
 eq_shape eq_shape_of(const eq_tensor *tensor);
 bool eq_same_shape(const eq_tensor *a, const eq_tensor *b);
 /* Fills the ranges from {weights' offset, bias' offset}; false if an offset is out of place. */

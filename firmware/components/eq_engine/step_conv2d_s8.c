@@ -18,15 +18,18 @@ enum {
     FIXED
 };
 
+static eq_window window_of(const int32_t *p) {
+    return (eq_window){p[HEIGHT],     p[WIDTH],      p[STRIDE_H], p[STRIDE_W],
+                       p[DILATION_H], p[DILATION_W], p[TOP],      p[LEFT]};
+}
+
 const char *eq_check_conv2d_s8(eq_call *call) {
     const int32_t *p = call->params;
     uint32_t channels = call->out.dims[3];
     if (call->has_second) return "conv2d_s8 takes one input";
     if (call->params_count != FIXED + 2 * channels) return "conv2d_s8 has a wrong number of parameters";
-    for (unsigned i = HEIGHT; i <= DILATION_W; i++)
-        if (!eq_is_between(p[i], 1, 1024)) return "conv2d_s8: window, stride or dilation out of range";
-    if (!eq_is_between(p[TOP], 0, 1024) || !eq_is_between(p[LEFT], 0, 1024))
-        return "conv2d_s8: padding out of range";
+    eq_window window = window_of(p);
+    if (!eq_is_window(&window, &call->in[0], &call->out)) return "conv2d_s8: window or padding out of range";
     if (!eq_is_int8(p[IN_ZERO]) || !eq_is_output(p + OUT_ZERO))
         return "conv2d_s8: zero point or clamp out of range";
     if (!eq_are_factors(p + FIXED, p + FIXED + channels, channels)) return "conv2d_s8: factor out of range";
@@ -41,8 +44,7 @@ void eq_run_conv2d_s8(const eq_call *call) {
     eq_conv2d conv = {
         .in = eq_shape_of(&call->in[0]),
         .out = eq_shape_of(&call->out),
-        .window = {p[HEIGHT], p[WIDTH], p[STRIDE_H], p[STRIDE_W], p[DILATION_H], p[DILATION_W], p[TOP],
-                   p[LEFT]},
+        .window = window_of(p),
         .in_zero_point = p[IN_ZERO],
         .output = eq_output_of(p + OUT_ZERO),
         .multipliers = p + FIXED,

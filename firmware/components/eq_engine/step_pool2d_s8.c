@@ -2,15 +2,17 @@
 
 enum { HEIGHT, WIDTH, STRIDE_H, STRIDE_W, TOP, LEFT, LOW, HIGH, COUNT };
 
+static eq_window window_of(const int32_t *p) {
+    return (eq_window){p[HEIGHT], p[WIDTH], p[STRIDE_H], p[STRIDE_W], 1, 1, p[TOP], p[LEFT]};
+}
+
 static const char *check(const eq_call *call) {
     const int32_t *p = call->params;
     if (call->has_second) return "a pool takes one input";
     if (call->params_count != COUNT) return "a pool has a wrong number of parameters";
     if (call->in[0].dims[3] != call->out.dims[3]) return "a pool: channels differ";
-    for (unsigned i = HEIGHT; i <= STRIDE_W; i++)
-        if (!eq_is_between(p[i], 1, 1024)) return "a pool: window or stride out of range";
-    if (!eq_is_between(p[TOP], 0, 1024) || !eq_is_between(p[LEFT], 0, 1024))
-        return "a pool: padding out of range";
+    eq_window window = window_of(p);
+    if (!eq_is_window(&window, &call->in[0], &call->out)) return "a pool: window or padding out of range";
     if (!eq_is_int8(p[LOW]) || !eq_is_int8(p[HIGH]) || p[LOW] > p[HIGH]) return "a pool: clamp out of range";
     return NULL;
 }
@@ -20,7 +22,7 @@ static eq_pool2d pool_of(const eq_call *call) {
     return (eq_pool2d){
         .in = eq_shape_of(&call->in[0]),
         .out = eq_shape_of(&call->out),
-        .window = {p[HEIGHT], p[WIDTH], p[STRIDE_H], p[STRIDE_W], 1, 1, p[TOP], p[LEFT]},
+        .window = window_of(p),
         .min = p[LOW],
         .max = p[HIGH],
     };

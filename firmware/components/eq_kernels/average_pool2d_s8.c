@@ -11,12 +11,10 @@ void eq_average_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *outpu
             for (int32_t c = 0; c < channels; c++) {
                 int32_t sum = 0;
                 for (int32_t r = rows.first; r < rows.last; r++) {
-                    const int8_t *line =
-                        input + ((rows.origin + r) * p->in.width + columns.origin) * channels + c;
-                    for (int32_t k = columns.first; k < columns.last; k++) sum += line[k * channels];
+                    int32_t line = ((rows.origin + r) * p->in.width + columns.origin) * channels + c;
+                    for (int32_t k = columns.first; k < columns.last; k++) sum += input[line + k * channels];
                 }
-                /* Half rounds away from zero; a window wholly in the padding, which no plan has, gives zero.
-                 */
+                /* Half rounds away from zero; a window wholly in the padding gives zero. */
                 int32_t half = sum > 0 ? count / 2 : -(count / 2);
                 *output++ = eq_clamp(count ? (sum + half) / count : 0, p->min, p->max);
             }

@@ -7,6 +7,7 @@ static int32_t accumulate(const eq_conv2d *p, const int8_t *input, const int8_t 
     const eq_window *win = &p->window;
     int32_t channels = p->in.channels;
     uint32_t acc = (uint32_t)bias;
+    if (columns->first == columns->last) return bias; /* the window lies beside the input */
     for (int32_t r = rows->first; r < rows->last; r++) {
         const int8_t *line = input + (rows->origin + r * win->dilation_h) * p->in.width * channels;
         const int8_t *taps = weights + r * win->width * channels;

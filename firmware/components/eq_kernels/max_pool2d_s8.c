@@ -10,10 +10,11 @@ void eq_max_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *output) {
             for (int32_t c = 0; c < channels; c++) {
                 int32_t best = INT8_MIN;
                 for (int32_t r = rows.first; r < rows.last; r++) {
-                    const int8_t *line =
-                        input + ((rows.origin + r) * p->in.width + columns.origin) * channels + c;
-                    for (int32_t k = columns.first; k < columns.last; k++)
-                        if (line[k * channels] > best) best = line[k * channels];
+                    int32_t line = ((rows.origin + r) * p->in.width + columns.origin) * channels + c;
+                    for (int32_t k = columns.first; k < columns.last; k++) {
+                        int32_t value = input[line + k * channels];
+                        if (value > best) best = value;
+                    }
                 }
                 *output++ = eq_clamp(best, p->min, p->max);
             }

@@ -89,6 +89,7 @@ void eq_engine_close(eq_engine *engine);
  * its bytes are reused once they are read. */
 eq_status eq_engine_run(eq_engine *engine, uint32_t steps, eq_observer observer, void *ctx);
 
+/* NULL and 0 bytes while no model is open. */
 int8_t *eq_engine_input(const eq_engine *engine, uint32_t *bytes);
 const int8_t *eq_engine_output(const eq_engine *engine, uint32_t *bytes);
 eq_status eq_engine_tensor(const eq_engine *engine, uint32_t index, eq_tensor *out);
