@@ -1,0 +1,116 @@
+"""Small graphs that several tests share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.graph import Graph, Node, QuantParams, Tensor
+
+
+class Builder:
+    """Collects tensors and nodes; every method returns the name of the tensor it adds."""
+
+    def __init__(self, name: str, seed: int = 0) -> None:
+        self.name = name
+        self.rng = np.random.default_rng(seed)
+        self.tensors: dict[str, Tensor] = {}
+        self.nodes: list[Node] = []
+
+    def activation(self, name: str, shape: tuple[int, ...], scale: float, zero_point: int) -> str:
+        return self._add(Tensor(name, shape, "int8", QuantParams.per_tensor(scale, zero_point)))
+
+    def like(self, name: str, source: str, shape: tuple[int, ...]) -> str:
+        """An activation with the quantisation of `source`."""
+        return self._add(Tensor(name, shape, "int8", self.tensors[source].quant))
+
+    def constant(self, name: str, values: NDArray[Any], quant: QuantParams | None = None) -> str:
+        return self._add(Tensor(name, tuple(values.shape), str(values.dtype), quant, values))
+
+    def weights(self, name: str, *shape: int, scale: float = 0.01) -> str:
+        """Seeded int8 weights, per channel along axis 0."""
+        scales = tuple(float(np.float32(s)) for s in self.rng.uniform(scale / 2, scale, shape[0]))
+        quant = QuantParams(scales, (0,) * len(scales), 0) if len(scales) > 1 else QuantParams(scales, (0,))
+        return self.constant(name, self.rng.integers(-127, 128, shape, dtype=np.int8), quant)
+
+    def bias(self, name: str, channels: int) -> str:
+        return self.constant(name, self.rng.integers(-500, 500, channels, dtype=np.int32))
+
+    def node(self, op: str, inputs: list[str], output: str, **attrs: Any) -> str:
+        self.nodes.append(Node(op, output, tuple(inputs), (output,), attrs))
+        return output
+
+    def conv(self, x: str, weights: str, bias: str, output: str, padding: str, activation: str = "NONE") -> str:
+        attrs = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1, padding=padding, activation=activation)
+        return self.node("CONV_2D", [x, weights, bias], output, **attrs)
+
+    def pool(self, op: str, x: str, output: str, size: int, stride: int) -> str:
+        attrs = dict(filter_h=size, filter_w=size, stride_h=stride, stride_w=stride)
+        return self.node(op, [x], output, **attrs, padding="VALID", activation="NONE")
+
+    def graph(self, output: str) -> Graph:
+        return Graph(self.name, self.tensors, tuple(self.nodes), ("x",), (output,))
+
+    def _add(self, tensor: Tensor) -> str:
+        self.tensors[tensor.name] = tensor
+        return tensor.name
+
+
+def every_kernel() -> Graph:
+    """A network of a few kilobytes that runs every kernel, folds two PADs, keeps one, adds in place and has a view."""
+    b = Builder("every-kernel")
+    amounts = b.constant("amounts", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
+    x = b.activation("x", (1, 8, 8, 3), 0.02, -3)
+    stem = b.activation("stem", (1, 8, 8, 4), 0.05, -128)
+    b.conv(x, b.weights("w1", 4, 3, 3, 3), b.bias("b1", 4), stem, "SAME", "RELU")
+    lowest = b.constant("lowest", np.array([-128], np.int8), b.tensors[stem].quant)
+    padded = b.node("PADV2", [stem, amounts, lowest], b.like("stem/pad", stem, (1, 10, 10, 4)))
+    pooled = b.pool("MAX_POOL_2D", padded, b.like("pooled", stem, (1, 4, 4, 4)), 3, 2)
+    padded = b.node("PAD", [pooled, amounts], b.like("pooled/pad", stem, (1, 6, 6, 4)))
+    branch = b.activation("branch", (1, 4, 4, 4), 0.04, 5)
+    b.conv(padded, b.weights("w2", 4, 3, 3, 4), b.bias("b2", 4), branch, "VALID")
+    total = b.activation("total", (1, 4, 4, 4), 0.06, -128)
+    b.node("ADD", [branch, pooled], total, activation="RELU")
+    padded = b.node("PAD", [total, amounts], b.like("total/pad", total, (1, 6, 6, 4)))
+    average = b.pool("AVERAGE_POOL_2D", padded, b.like("average", total, (1, 3, 3, 4)), 2, 2)
+    mean = b.activation("mean", (1, 1, 1, 4), 0.03, -100)
+    b.node("MEAN", [average, b.constant("axes", np.array([1, 2], np.int32))], mean, keep_dims=True)
+    flat = b.node("RESHAPE", [mean, b.constant("shape", np.array([1, 4], np.int32))], b.like("flat", mean, (1, 4)))
+    y = b.activation("y", (1, 3), 0.05, 7)
+    b.node("FULLY_CONNECTED", [flat, b.weights("w3", 3, 4), b.bias("b3", 3)], y, activation="NONE", keep_num_dims=False)
+    return b.graph(y)
+
+
+def one_input(graph: Graph) -> Graph:
+    """A graph that the engine can run in place of `graph`: it takes one input and has at least one step.
+
+    Two inputs become the halves of the channels of one, taken apart by convolutions that keep every integer; a lone
+    view gets an ADD of its result to itself behind it.
+    """
+    if len(graph.inputs) == 2:
+        return _joined(graph)
+    if all(node.op == "RESHAPE" for node in graph.nodes):
+        (y,) = graph.outputs
+        total = Tensor("sum", graph.tensor(y).shape, "int8", QuantParams.per_tensor(graph.tensor(y).scale * 2, -3))
+        node = Node("ADD", "sum", (y, y), ("sum",), {"activation": "NONE"})
+        tensors = {**graph.tensors, "sum": total}
+        return replace(graph, tensors=tensors, nodes=(*graph.nodes, node), outputs=("sum",))
+    return graph
+
+
+def _joined(graph: Graph) -> Graph:
+    b = Builder(graph.name)
+    b.tensors.update(graph.tensors)
+    n, h, w, c = graph.tensor(graph.inputs[0]).shape
+    b.activation("x", (n, h, w, 2 * c), 1.0, 0)
+    for i, name in enumerate(graph.inputs):
+        half = graph.tensor(name)
+        chosen = np.zeros((c, 1, 1, 2 * c), np.int8)
+        chosen[range(c), 0, 0, range(i * c, (i + 1) * c)] = 1
+        weights = b.constant(f"{name}/w", chosen, QuantParams.per_tensor(half.scale, 0))  # a factor of exactly one
+        bias = b.constant(f"{name}/b", np.full(c, -half.zero_point, np.int32))
+        b.conv("x", weights, bias, name, "VALID")
+    return Graph(graph.name, b.tensors, (*b.nodes, *graph.nodes), ("x",), graph.outputs)
