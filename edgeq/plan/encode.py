@@ -13,16 +13,16 @@ VERSION = (1, 0)
 NONE = 0xFFFFFFFF
 NAME_MAX = 64
 
-_HEADER = struct.Struct("<4s2H18I")
-_NEED = struct.Struct("<2H")
-_TENSOR = struct.Struct("<2Ifi4H2I")
-_STEP = struct.Struct("<2H9I")
+HEADER = struct.Struct("<4s2H18I")
+NEED = struct.Struct("<2H")
+TENSOR = struct.Struct("<2Ifi4H2I")
+STEP = struct.Struct("<2H9I")
 
 
 def encode_plan(plan: Plan) -> bytes:
     """The plan as the firmware reads it; the same plan gives the same bytes."""
     needed = sorted({(s.kernel.id, s.kernel.version) for s in plan.steps})
-    needs = b"".join(_NEED.pack(*need) for need in needed)
+    needs = b"".join(NEED.pack(*need) for need in needed)
     tensors = b"".join(_tensor(t) for t in plan.tensors)
     names, params, rows = b"", b"", []
     for step in plan.steps:
@@ -30,22 +30,22 @@ def encode_plan(plan: Plan) -> bytes:
         rows.append(_step(step, len(params), len(names), len(name)))
         names += name
         params += step.params
-    needs_at = _HEADER.size
+    needs_at = HEADER.size
     tensors_at = needs_at + len(needs)
     steps_at = tensors_at + len(tensors)
-    params_at = _aligned(steps_at + len(rows) * _STEP.size)
+    params_at = _aligned(steps_at + len(rows) * STEP.size)
     names_at = params_at + len(params)
     total = _aligned(names_at + len(names))
 
     def header(crc: int) -> bytes:
-        return _HEADER.pack(
+        return HEADER.pack(
             MAGIC, *VERSION, total, crc, plan.tflite_bytes, plan.arena_bytes, plan.scratch_bytes, 0,
             needs_at, len(needed), tensors_at, len(plan.tensors), steps_at, len(rows),
             params_at, len(params), names_at, len(names), plan.input, plan.output,
         )  # fmt: skip
 
-    body = (needs + tensors + b"".join(rows)).ljust(params_at - _HEADER.size, b"\0") + params + names
-    body = body.ljust(total - _HEADER.size, b"\0")
+    body = (needs + tensors + b"".join(rows)).ljust(params_at - HEADER.size, b"\0") + params + names
+    body = body.ljust(total - HEADER.size, b"\0")
     return header(zlib.crc32(header(0) + body)) + body
 
 
@@ -59,12 +59,12 @@ def _name(name: str) -> bytes:
 
 
 def _tensor(t: PlannedTensor) -> bytes:
-    return _TENSOR.pack(t.arena_offset, t.bytes, t.scale, t.zero_point, *t.dims, t.tflite_index, 0)
+    return TENSOR.pack(t.arena_offset, t.bytes, t.scale, t.zero_point, *t.dims, t.tflite_index, 0)
 
 
 def _step(step: PlannedStep, params_at: int, name_at: int, name_bytes: int) -> bytes:
     first, second = (*step.inputs, NONE)[:2]
-    return _STEP.pack(
+    return STEP.pack(
         step.kernel.id, ops.OPS[step.op].code, first, second, step.output,
         params_at, len(step.params), name_at, name_bytes, min(step.macs, NONE), step.tflite_operator,
     )  # fmt: skip

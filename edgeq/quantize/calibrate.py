@@ -28,9 +28,7 @@ class Calibrated:
     quantised: torch.fx.GraphModule
 
 
-def calibrate(
-    module: torch.nn.Module, quantizer: TFLiteQuantizer, samples: torch.Tensor, step: Step
-) -> Calibrated:
+def calibrate(module: torch.nn.Module, quantizer: TFLiteQuantizer, samples: torch.Tensor, step: Step) -> Calibrated:
     """Quantise `module` with ranges from `samples` (float NCHW); `step(done, total)` follows each sample.
 
     Raises:
@@ -42,9 +40,7 @@ def calibrate(
             observed = prepare_pt2e(graph, quantizer)
         except EdgeqError:
             raise
-        except (
-            Exception
-        ) as error:  # torchao asserts and raises whatever it likes about a graph it cannot fold
+        except Exception as error:  # torchao asserts and raises whatever it likes about a graph it cannot fold
             raise Unsupported(f"torchao cannot prepare the network: {_first_line(error)}") from error
         for index in range(len(samples)):
             observed(samples[index : index + 1])
@@ -66,11 +62,7 @@ def _export(module: torch.nn.Module, example: torch.Tensor) -> torch.fx.GraphMod
 
 def _make_room_for_biases(observed: torch.fx.GraphModule) -> None:
     for node in observed.graph.nodes:
-        if (
-            RULES.get(node.target) is not TFLiteQuantizer.weighted
-            or len(node.args) < 3
-            or node.args[2] is None
-        ):
+        if RULES.get(node.target) is not TFLiteQuantizer.weighted or len(node.args) < 3 or node.args[2] is None:
             continue
         source, weight, bias = node.args[:3]
         make_room_for_bias(

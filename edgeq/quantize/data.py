@@ -111,9 +111,7 @@ def _digits() -> Images:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ToolMissing(
-            "the data set digits comes with scikit-learn", hint="pip install edgeq[demo]"
-        ) from error
+        raise ToolMissing("the data set digits comes with scikit-learn", hint="pip install edgeq[demo]") from error
     bunch = load_digits()
     return Images(bunch.images.astype(np.float32)[..., None], bunch.target.astype(np.int64))
 

@@ -68,9 +68,7 @@ def build(recipe: Recipe) -> torch.nn.Module:
     except Exception as error:  # whatever the user's code raises is the user's to see, with its place
         raise BadInput(f"{function}() failed: {error}", where=str(path)) from error
     if not isinstance(module, torch.nn.Module):
-        raise BadInput(
-            f"{function}() returned a {type(module).__name__}, not a torch.nn.Module", where=str(path)
-        )
+        raise BadInput(f"{function}() returned a {type(module).__name__}, not a torch.nn.Module", where=str(path))
     return module.eval()
 
 

@@ -151,9 +151,7 @@ def _samples(model: LoadedModel, data: DataFacts | None, calibration_samples: in
     def prepared(images: Images) -> Samples:
         return Samples(preprocess(images.pixels, model.recipe.input), images.labels)
 
-    return prepared(split.train.take(np.arange(min(calibration_samples, len(split.train))))), prepared(
-        split.held_out
-    )
+    return prepared(split.train.take(np.arange(min(calibration_samples, len(split.train))))), prepared(split.held_out)
 
 
 def _check_expected(recipe: Recipe, float_top1: float) -> None:

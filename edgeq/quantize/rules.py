@@ -3,7 +3,8 @@
 Source of the rules: the TFLite 8-bit quantisation specification.
 
 - activations: int8 per tensor, [-128, 127], any zero point;
-- weights: int8 in [-127, 127] with zero point 0, per output channel (axis 0) or per tensor;
+- weights: int8 in [-127, 127] with zero point 0; a convolution's per output channel (axis 0) or per tensor, a linear
+  layer's per tensor;
 - biases: int32 with zero point 0 and scale = input scale * weight scale;
 - a ReLU behind a convolution, a linear layer or an addition is part of it: one output scale, behind the ReLU;
 - pooling and reshaping pick or move values and keep their scale; a mean and a sum have an output scale of their own.
@@ -43,14 +44,10 @@ class TFLiteQuantizer(Quantizer):  # type: ignore[misc]  # torchao carries no ty
             qscheme=torch.per_tensor_affine,
             observer_or_fake_quant_ctr=activation_observer(observer),
         )
-        self.weight = QuantizationSpec(
-            dtype=torch.int8,
-            quant_min=-127,
-            quant_max=127,
-            qscheme=torch.per_channel_symmetric if per_channel else torch.per_tensor_symmetric,
-            ch_axis=0 if per_channel else None,
-            observer_or_fake_quant_ctr=weight_observer(per_channel),
-        )
+        self.convolution_weight = _weight(per_channel)
+        # FULLY_CONNECTED has one weight scale in TFLite's specification; older runtimes read more than one silently
+        # wrong.
+        self.linear_weight = _weight(per_channel=False)
 
     def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
         for node in model.graph.nodes:
@@ -73,7 +70,8 @@ class TFLiteQuantizer(Quantizer):  # type: ignore[misc]  # torchao carries no ty
     def weighted(self, node: Node) -> None:
         """Convolution and linear: input, weight and the bias derived from both."""
         source, weight = _tensor(node, 0), _tensor(node, 1)
-        inputs: dict[Node, QuantizationSpecBase] = {source: self.activation, weight: self.weight}
+        spec = self.linear_weight if node.target == aten.linear.default else self.convolution_weight
+        inputs: dict[Node, QuantizationSpecBase] = {source: self.activation, weight: spec}
         if len(node.args) > 2 and node.args[2] is not None:
             inputs[_tensor(node, 2)] = DerivedQuantizationSpec(
                 derived_from=[(source, node), (weight, node)],
@@ -81,8 +79,8 @@ class TFLiteQuantizer(Quantizer):  # type: ignore[misc]  # torchao carries no ty
                 dtype=torch.int32,
                 quant_min=-(2**31),
                 quant_max=2**31 - 1,
-                qscheme=self.weight.qscheme,
-                ch_axis=self.weight.ch_axis,
+                qscheme=spec.qscheme,
+                ch_axis=spec.ch_axis,
             )
         self._mark_with_relu(node, inputs)
 
@@ -95,9 +93,7 @@ class TFLiteQuantizer(Quantizer):  # type: ignore[misc]  # torchao carries no ty
     def global_mean(self, node: Node) -> None:
         """Adaptive average pooling to one pixel: a mean, whose range is narrower than its input's."""
         if list(node.args[1]) != [1, 1]:  # type: ignore[arg-type]  # aten says it is a list of two
-            raise Unsupported(
-                f"adaptive pooling to {node.args[1]} is not supported, only to 1x1", where=place(node)
-            )
+            raise Unsupported(f"adaptive pooling to {node.args[1]} is not supported, only to 1x1", where=place(node))
         self.mean(node)
 
     def mean(self, node: Node) -> None:
@@ -135,10 +131,19 @@ RULES: dict[object, Callable[[TFLiteQuantizer, Node], None]] = {
 }
 
 
-def _mark(node: Node, inputs: dict[Node, QuantizationSpecBase], output: QuantizationSpecBase | None) -> None:
-    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
-        input_qspec_map=inputs, output_qspec=output, _annotated=True
+def _weight(per_channel: bool) -> QuantizationSpec:
+    return QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-127,
+        quant_max=127,
+        qscheme=torch.per_channel_symmetric if per_channel else torch.per_tensor_symmetric,
+        ch_axis=0 if per_channel else None,
+        observer_or_fake_quant_ctr=weight_observer(per_channel),
     )
+
+
+def _mark(node: Node, inputs: dict[Node, QuantizationSpecBase], output: QuantizationSpecBase | None) -> None:
+    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)
 
 
 def _tensor(node: Node, position: int) -> Node:

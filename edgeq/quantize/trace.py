@@ -78,9 +78,7 @@ class _Recorder(torch.fx.Interpreter):
         return result
 
 
-def _values(
-    graph: torch.fx.GraphModule, wanted: Mapping[str, str], inputs: torch.Tensor
-) -> dict[str, NDArray[Any]]:
+def _values(graph: torch.fx.GraphModule, wanted: Mapping[str, str], inputs: torch.Tensor) -> dict[str, NDArray[Any]]:
     recorder = _Recorder(graph, wanted)
     with quiet(), torch.no_grad():
         for index in range(len(inputs)):

@@ -1,0 +1,61 @@
+"""The command line: a command parses, calls one step of the pipeline, prints.
+
+Exit codes: 0 good, 1 a check failed, 2 usage or bad input, 3 does not fit, 4 board or port trouble, 5 tool missing,
+70 a fault in edgeq itself, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgeq import __version__
+from edgeq.cli import console, deploying, hardware, making
+
+app = typer.Typer(
+    name="edgeq",
+    help="From a trained PyTorch CNN to a verified, measured ESP32.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = (
+    deploying.deploy,
+    making.quantize,
+    making.convert,
+    making.inspect,
+    making.build,
+    hardware.flash,
+    hardware.monitor,
+    deploying.verify,
+    deploying.bench,
+    deploying.report,
+    hardware.virtual,
+    hardware.boards,
+    hardware.ports,
+    hardware.doctor,
+)
+for _function in COMMANDS:
+    app.command()(_function)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"edgeq {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """From a trained PyTorch CNN to a verified, measured ESP32."""
+
+
+def main() -> None:
+    """The entry point of `edgeq`."""
+    app()

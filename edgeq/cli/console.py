@@ -1,0 +1,185 @@
+"""What the commands print: progress, tables, errors. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from edgeq.errors import EdgeqError
+
+INTERRUPTED = 130
+INTERNAL_FAULT = 70
+
+_PIPE_WIDTH = 240
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, highlight=False)
+P = ParamSpec("P")
+
+
+class PlainProgress:
+    """One line a step: for logs, pipes and CI."""
+
+    def __init__(self) -> None:
+        self._title, self._start = "", 0.0
+
+    def step(self, title: str) -> None:
+        """Prints the step before, with the seconds it took."""
+        self.finish()
+        self._title, self._start = title, time.monotonic()
+
+    def update(self, fraction: float, text: str = "") -> None:
+        """Nothing: a log wants no bars."""
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        err.print(Text(f"note: {text}"))
+
+    def finish(self) -> None:
+        """Prints the last step."""
+        if self._title:
+            err.print(Text(f"{self._title}: {time.monotonic() - self._start:.1f} s"))
+        self._title = ""
+
+
+class LiveProgress:
+    """A bar for the step at work, a tick for each that is done."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def step(self, title: str) -> None:
+        """A new bar; the one before is complete."""
+        self.finish()
+        self._task = self._bars.add_task(title, total=1.0, detail="")
+
+    def update(self, fraction: float, text: str = "") -> None:
+        """Moves the bar."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=min(fraction, 1.0), detail=Text(text[:40]).plain)
+
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        self._bars.console.print(Text(f"note: {text}"))
+
+    def finish(self) -> None:
+        """Completes the last bar."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=1.0, detail="")
+            self._bars.stop_task(self._task)
+        self._task = None
+
+
+@contextmanager
+def progress() -> Iterator[PlainProgress | LiveProgress]:
+    """Bars on a terminal, lines elsewhere."""
+    if not err.is_terminal:
+        plain = PlainProgress()
+        yield plain
+        plain.finish()
+        return
+    bars = Progress(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description:<24}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
+        console=err,
+    )
+    with bars:
+        live = LiveProgress(bars)
+        yield live
+        live.finish()
+
+
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int]]) -> None:
+    """A table on stdout; numbers to the right. Plain aligned text where stdout is no terminal."""
+    drawn = Table(title=title or None, box=None, pad_edge=False, title_justify="left", header_style="bold")
+    body = [list(row) for row in rows]
+    for i, column in enumerate(columns):
+        numeric = bool(body) and all(isinstance(row[i], int) for row in body)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        drawn.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row))
+    _print_table(drawn)
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> None:
+    """Two columns without a head."""
+    drawn = Table(show_header=False, box=None, pad_edge=False)
+    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, value in rows:
+        drawn.add_row(Text(name), Text(value))
+    _print_table(drawn)
+
+
+def _print_table(drawn: Table) -> None:
+    if out.is_terminal:
+        out.print(drawn)
+        return
+    with out.capture() as capture:
+        out.print(drawn)
+    out.file.write("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+
+
+def say(text: str) -> None:
+    """A plain line on stdout."""
+    out.print(Text(text))
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout, nothing else."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """Turns errors into a message and the documented exit code; no traceback reaches the user."""
+
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+            sys.stdout.flush()
+        except EdgeqError as e:
+            _show(e, as_json=bool(kwargs.get("json_output")))
+            raise typer.Exit(e.exit_code) from None
+        except KeyboardInterrupt:
+            err.print(Text("interrupted"))
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read stdout has gone
+            raise typer.Exit(0) from None
+        except typer.Exit:
+            raise
+        except Exception as e:
+            if os.environ.get("EDGEQ_DEBUG"):
+                raise
+            err.print(Text(f"a fault in edgeq itself: {type(e).__name__}: {e}"))
+            err.print(Text("  try: run it again with EDGEQ_DEBUG=1 and report what it prints"))
+            raise typer.Exit(INTERNAL_FAULT) from None
+
+    return guarded
+
+
+def _show(error: EdgeqError, *, as_json: bool) -> None:
+    line = Text("error: ", style="bold red")
+    line.append(f"{error.where}: {error.what}" if error.where else error.what, style="default")
+    err.print(line, soft_wrap=True)
+    if error.hint:
+        err.print(Text(f"  try: {error.hint}"), soft_wrap=True)
+    if as_json:
+        fields = {"what": error.what, "where": error.where, "hint": error.hint, "exit_code": error.exit_code}
+        print_json({"error": fields})

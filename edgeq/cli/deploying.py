@@ -1,0 +1,156 @@
+"""deploy, verify, bench, report: a model onto a board, and what is known of it there."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeq.cli import console
+from edgeq.cli.options import BoardName, Json, ObserverName, Out, Port, RunnerName, RunnerOption
+from edgeq.errors import BadInput
+from edgeq.pipeline import bench as bench_step
+from edgeq.pipeline import board as boards
+from edgeq.pipeline import deploy as deploy_step
+from edgeq.pipeline import verify as verify_step
+from edgeq.pipeline.prepare import QuantiseOptions
+from edgeq.pipeline.run_folder import REPORT, REPORT_HTML, REPORT_MARKDOWN, read_file, write_file
+from edgeq.report.html import html
+from edgeq.report.markdown import markdown
+from edgeq.report.model import Hop, Latency, Report
+from edgeq.report.summary import lsb, remark, summary_rows
+from edgeq.report.validate import read_report
+from edgeq.report.wording import quantity
+
+
+@console.command
+def deploy(
+    model: Annotated[str, typer.Argument(help="A folder with model.toml, file.py:factory, .onnx or .tflite.")],
+    output: Out = Path("run"),
+    board: BoardName = deploy_step.DEFAULT_BOARD,
+    port: Annotated[str | None, typer.Option("--port", help="A real board's port; without it, a virtual one.")] = None,
+    runner: RunnerOption = None,
+    runs: Annotated[int, typer.Option("--runs", "-n", help="Inferences to measure.")] = deploy_step.DEFAULT_RUNS,
+    per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
+    observer: Annotated[ObserverName, typer.Option("--observer", help="Range of activations.")] = ObserverName.minmax,
+    json_output: Json = False,
+) -> None:
+    """Quantise, convert, plan, build, flash, verify, benchmark and report."""
+    with console.progress() as progress:
+        report = deploy_step.deploy(
+            model, output, board_name=board, port=port, runner=runner.value if runner else None, runs=runs,
+            options=QuantiseOptions(per_channel=not per_tensor, observer=observer.value),
+            progress=progress, command=_command_line(),
+        )  # fmt: skip
+    if json_output:
+        console.print_json(report.model_dump(mode="json", by_alias=True))
+    else:
+        _print_report(report)
+        console.say(f"\n{output / REPORT_HTML}")
+    deploy_step.require_good(report)
+
+
+@console.command
+def verify(
+    what: Annotated[Path, typer.Argument(metavar="RUN|FILE.tflite", help="The folder of a run, or a bare model.")],
+    inputs: Annotated[str, typer.Option("--inputs", help="For a bare file: random:N.")] = "random:16",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="For a bare file: of the random inputs.")] = 0,
+    board: BoardName = deploy_step.DEFAULT_BOARD,
+    runner: RunnerOption = None,
+    json_output: Json = False,
+) -> None:
+    """Run the equality ledger again: every hop, every tensor; name the first that differs."""
+    with console.progress() as progress:
+        if what.is_dir():
+            ledger = verify_step.verify_run(what, progress)
+        else:
+            ledger = verify_step.verify_file(
+                what, inputs=_count(inputs), seed=seed, board_name=board,
+                runner=runner.value if runner else None, progress=progress,
+            )  # fmt: skip
+    if json_output:
+        console.print_json({"hops": [hop.model_dump(mode="json") for hop in ledger]})
+    else:
+        _print_ledger(ledger)
+    verify_step.require_equal(ledger)
+
+
+@console.command
+def bench(
+    port: Port,
+    runs: Annotated[int, typer.Option("--runs", "-n", help="Inferences to measure.")] = deploy_step.DEFAULT_RUNS,
+    json_output: Json = False,
+) -> None:
+    """Measure the model that lies in a board's flash, over its serial console."""
+    with console.progress() as progress:
+        progress.step("benchmark")
+        with boards.session(port) as talk:
+            latency = bench_step.measure(talk, runs, progress)
+            name, sha256 = talk.model().name, talk.model().image_sha256
+    if json_output:
+        console.print_json({"model": name, "image_sha256": sha256, "latency": latency.model_dump(mode="json")})
+        return
+    _print_latency(latency)
+    _print_layers(latency)
+
+
+@console.command
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    json_output: Json = False,
+) -> None:
+    """Show a run's report again and write its HTML and Markdown anew from report.json."""
+    path = run / REPORT
+    found = read_report(read_file(path), where=str(path))
+    write_file(run / REPORT_HTML, html(found).encode())
+    write_file(run / REPORT_MARKDOWN, markdown(found).encode())
+    if json_output:
+        console.print_json(found.model_dump(mode="json", by_alias=True))
+    else:
+        _print_report(found)
+
+
+def _command_line() -> str:
+    return shlex.join(["edgeq", *sys.argv[1:]])
+
+
+def _count(inputs: str) -> int:
+    kind, _, number = inputs.partition(":")
+    if kind != "random" or not number.isdecimal() or len(number) > 9:
+        raise BadInput(f"--inputs is {inputs!r}", hint="--inputs random:16")
+    return int(number)
+
+
+def _print_report(report: Report) -> None:
+    console.pairs(summary_rows(report))
+    console.say("")
+    _print_ledger(report.ledger.hops)
+    console.say("")
+    _print_layers(report.latency)
+
+
+def _print_ledger(ledger: tuple[Hop, ...]) -> None:
+    rows = [(hop.name, hop.status, hop.tensors, hop.inputs, lsb(hop), remark(hop)) for hop in ledger]
+    console.table("", ("hop", "status", "tensors", "inputs", "LSB", ""), rows)
+
+
+def _print_latency(latency: Latency) -> None:
+    figures = ("p50", "p90", "p99", "min", "max", "mean")
+    console.pairs([(name, quantity(getattr(latency, name), latency.unit)) for name in figures])
+    console.pairs([("runs", str(latency.n)), ("basis", latency.basis)])
+    console.say("")
+
+
+def _print_layers(latency: Latency) -> None:
+    total = sum(layer.value for layer in latency.layers) or 1
+    rows = [
+        (layer.name, layer.op, layer.kernel, layer.macs, int(layer.value), f"{100 * layer.value / total:5.1f} %")
+        for layer in sorted(latency.layers, key=lambda layer: -layer.value)
+    ]
+    console.table("", ("layer", "operator", "kernel", "MACs", latency.unit, "share"), rows)
+
+
+__all__ = ["RunnerName", "bench", "deploy", "report", "verify"]

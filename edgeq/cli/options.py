@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Out = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
+BoardName = Annotated[str, typer.Option("--board", help="A board of `edgeq boards`, or a path to its TOML file.")]
+Port = Annotated[str, typer.Option("--port", help="A serial port, socket://HOST:PORT or rfc2217://HOST:PORT.")]
+
+
+class RunnerName(StrEnum):
+    """What executes the firmware of a virtual board."""
+
+    qemu_lx6 = "qemu_lx6"
+    host = "host"
+
+
+class ObserverName(StrEnum):
+    """How an activation's range is observed."""
+
+    minmax = "minmax"
+    moving_average = "moving-average"
+
+
+RunnerOption = Annotated[
+    RunnerName | None,
+    typer.Option("--runner", help="Virtual board: an emulated Xtensa core, or a process of this machine."),
+]

@@ -1,0 +1,151 @@
+"""A board to run on, virtual or real: build its firmware, put it into flash, talk to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgeq.boards.board import Board
+from edgeq.errors import BoardTrouble, DoesNotFit, ToolMissing
+from edgeq.flash.esptool import FlashResult, flash
+from edgeq.images.partitions import (
+    SUBTYPE_FACTORY,
+    SUBTYPE_MODEL,
+    TYPE_APP,
+    TYPE_DATA,
+    PartitionTable,
+    default_layout,
+    write_partition_table,
+)
+from edgeq.link.session import Session
+from edgeq.link.transport import SerialTransport
+from edgeq.pipeline.progress import Progress
+from edgeq.toolchain.build import FirmwareBuild, build_firmware
+from edgeq.toolchain.find import find_lx6_assembler, find_lx6_compiler, find_lx6_linker
+from edgeq.virtual.flash_array import FlashArray
+from edgeq.virtual.runners import find_runner
+from edgeq.virtual.serve import VirtualBoard
+
+Runner = Literal["qemu_lx6", "host"]
+PARTITION_TABLE_OFFSET = 0x8000
+
+
+@dataclass(frozen=True)
+class FlashContents:
+    """(offset, bytes) of all that goes into flash."""
+
+    parts: tuple[tuple[int, bytes], ...]
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes are written."""
+        return sum(len(data) for _, data in self.parts)
+
+
+def choose_runner(wanted: Runner | None, progress: Progress) -> Runner:
+    """The emulated core where its tools are installed; else a process of this machine, and it says so."""
+    if wanted is not None:
+        return wanted
+    try:
+        find_runner("qemu_lx6")
+        for find in (find_lx6_compiler, find_lx6_assembler, find_lx6_linker):
+            find()
+    except ToolMissing as e:
+        progress.note(f"no emulated Xtensa core ({e.what}): the board is a process of this machine. {e.hint}")
+        return "host"
+    return "qemu_lx6"
+
+
+def build(runner: Runner, board: Board, out: Path, progress: Progress, *, sanitize: bool = False) -> FirmwareBuild:
+    """The firmware of a virtual board, from the cache where nothing changed."""
+    return build_firmware(
+        runner,
+        board=board.name,
+        arena_bytes=board.arena_bytes,
+        scratch_bytes=board.scratch_bytes,
+        flash_bytes=board.flash_bytes,
+        out=out,
+        cache=_cache(),
+        sanitize=sanitize,
+        progress=lambda done, total, name: progress.update(done / total, Path(name).name),
+    )
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "edgeq" / "firmware"
+
+
+def flash_contents(board: Board, app: bytes, image: bytes) -> FlashContents:
+    """Partition table, application and model image at their places; DoesNotFit where one is too large."""
+    table = default_layout(board.flash_bytes)
+    app_at = _place(table, TYPE_APP, SUBTYPE_FACTORY, len(app), board)
+    image_at = _place(table, TYPE_DATA, SUBTYPE_MODEL, len(image), board)
+    return FlashContents(((PARTITION_TABLE_OFFSET, write_partition_table(table)), (app_at, app), (image_at, image)))
+
+
+def _place(table: PartitionTable, kind: int, subtype: int, size: int, board: Board) -> int:
+    partition = table.find(kind, subtype)
+    if partition is None:
+        raise DoesNotFit("the board's flash has no room for a model", where=board.name)
+    if size > partition.size:
+        raise DoesNotFit(
+            f"{partition.name} needs {size:,} bytes of flash, its partition has {partition.size:,}",
+            where=board.name,
+            hint="a board with more flash, or a narrower network",
+        )
+    return partition.offset
+
+
+def check_fits(board: Board, arena_bytes: int, scratch_bytes: int) -> None:
+    """DoesNotFit where a plan needs more memory than the board's firmware offers."""
+    for what, needed, there in (
+        ("arena", arena_bytes, board.arena_bytes),
+        ("scratch", scratch_bytes, board.scratch_bytes),
+    ):
+        if needed > there:
+            raise DoesNotFit(
+                f"the {what} takes {needed:,} bytes, the board has {there:,}",
+                where=board.name,
+                hint="a board with more memory, or a smaller input or a narrower network",
+            )
+
+
+@contextlib.contextmanager
+def virtual_board(runner: Runner, board: Board, contents: FlashContents | None = None) -> Iterator[VirtualBoard]:
+    """A virtual board with `contents` in its flash already, or with an erased one."""
+    with FlashArray(flash_bytes=board.flash_bytes) as array:
+        for offset, data in contents.parts if contents else ():
+            array.program(offset, data)
+        with VirtualBoard(array, runner) as virtual:
+            yield virtual
+
+
+def flash_board(port: str, board: Board, contents: FlashContents, progress: Progress) -> FlashResult:
+    """Writes the contents with esptool, verified."""
+    return flash(port, contents.parts, chip=board.chip.name, progress=progress.update)
+
+
+@contextlib.contextmanager
+def session(port: str, log: list[bytes] | None = None) -> Iterator[Session]:
+    """A conversation with the board behind `port`, begun."""
+    transport = SerialTransport(port)
+    try:
+        talk = Session(transport, time.monotonic, on_text=log.append if log is not None else None)
+        talk.hello()
+        yield talk
+    finally:
+        transport.close()
+
+
+def require_model(talk: Session) -> None:
+    """BoardTrouble with the board's own words where it has no model to run."""
+    info = talk.info()
+    if info.get("model", "none") == "none":
+        why = info.get("model_error", "there is none in its flash")
+        raise BoardTrouble(f"the board runs no model: {why}", hint="flash one with `edgeq deploy` or `edgeq flash`")

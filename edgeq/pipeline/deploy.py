@@ -1,0 +1,195 @@
+"""`edgeq deploy`: a model onto a board, verified and measured."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from edgeq import __version__, ops
+from edgeq.bench.ledger import HopResult
+from edgeq.boards.board import Board, load_board
+from edgeq.errors import CheckFailed, Unsupported
+from edgeq.flash.esptool import FlashResult
+from edgeq.images.partitions import default_layout, write_partition_table
+from edgeq.link.session import Session
+from edgeq.pipeline import board as boards
+from edgeq.pipeline import hops
+from edgeq.pipeline.bench import measure
+from edgeq.pipeline.board import FlashContents, Runner
+from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare, sha256
+from edgeq.pipeline.progress import Progress
+from edgeq.pipeline.run_folder import (
+    APP,
+    CONSOLE,
+    LEDGER,
+    PARTITIONS,
+    REPORT,
+    REPORT_HTML,
+    REPORT_MARKDOWN,
+    RunFolder,
+)
+from edgeq.pipeline.source import resolve
+from edgeq.report.html import html
+from edgeq.report.markdown import markdown
+from edgeq.report.model import (
+    Accuracy,
+    BoardFacts,
+    Flash,
+    Latency,
+    Ledger,
+    ModelFacts,
+    Report,
+    Sizes,
+    Sqnr,
+    to_json,
+)
+from edgeq.report.validate import check
+
+DEFAULT_BOARD = "esp32-wrover-b"
+DEFAULT_RUNS = 10
+DEFAULT_OPTIONS = QuantiseOptions()
+ACCURACY_DROP_MOST = 0.005  # float top-1 minus INT8 top-1, as a share of one
+
+
+def deploy(
+    model: str,
+    out: Path,
+    *,
+    board_name: str = DEFAULT_BOARD,
+    port: str | None = None,
+    runner: Runner | None = None,
+    runs: int = DEFAULT_RUNS,
+    options: QuantiseOptions = DEFAULT_OPTIONS,
+    progress: Progress,
+    command: str = "",
+) -> Report:
+    """Quantise, convert, plan, build, flash, verify, measure, report; every file of the way lies in `out`."""
+    source, board = resolve(model), load_board(board_name)
+    run = RunFolder.create(out)
+    prepared = prepare(source, options, run, progress)
+    boards.check_fits(board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
+    if port is not None:
+        raise Unsupported("the firmware of a real board is not there yet", where=port, hint="leave out --port")
+    runner = boards.choose_runner(runner, progress)
+    contents = _build(runner, board, prepared, run, progress)
+
+    log: list[bytes] = []
+    with _flashed(runner, board, contents, progress, log) as (flashed, talk):
+        progress.step("verify")
+        ledger = hops.software_hops(prepared, progress)
+        if runner != "host":
+            ledger.append(hops.host_hop(prepared, board, progress))
+        ledger.append(hops.board_hop(talk, prepared, progress))
+        progress.step("benchmark")
+        latency = measure(talk, runs, progress)
+        kind, engine = talk.info()["kind"], talk.info().get("engine", "native")
+    run.write(CONSOLE, b"".join(log))
+
+    progress.step("report")
+    facts = BoardFacts(
+        name=board.name, kind=kind, flash_bytes=board.flash_bytes,  # type: ignore[arg-type]  # pydantic checks it
+        arena_bytes=board.arena_bytes, scratch_bytes=board.scratch_bytes,
+    )  # fmt: skip
+    report = _report(prepared, facts, engine, len(run.read(APP)), flashed, ledger, latency, command)
+    _write(run, report, prepared, board, runner)
+    return report
+
+
+def failures(report: Report) -> list[str]:
+    """Why a finished deploy is not good: hops that differ, accuracy that fell."""
+    found = [f"the hop {hop.name} differs" for hop in report.ledger.hops if hop.status == "differs"]
+    score = report.accuracy
+    if score is not None and score.float_top1 - score.int8_top1 > ACCURACY_DROP_MOST:
+        drop = 100 * (score.float_top1 - score.int8_top1)
+        found.append(f"INT8 top-1 is {drop:.2f} points below float; {100 * ACCURACY_DROP_MOST:g} are allowed")
+    return found
+
+
+def require_good(report: Report) -> None:
+    """CheckFailed where a finished deploy is not good."""
+    if found := failures(report):
+        raise CheckFailed("; ".join(found), where=report.model.name, hint="see the ledger in report.html")
+
+
+def _build(runner: Runner, board: Board, prepared: Prepared, run: RunFolder, progress: Progress) -> FlashContents:
+    progress.step("build firmware")
+    firmware = boards.build(runner, board, run.path, progress)
+    run.write(APP, firmware.app_image, locked=True)
+    run.write(PARTITIONS, write_partition_table(default_layout(board.flash_bytes)), locked=True)
+    return boards.flash_contents(board, firmware.app_image, prepared.image)
+
+
+@contextlib.contextmanager
+def _flashed(
+    runner: Runner, board: Board, contents: FlashContents, progress: Progress, log: list[bytes]
+) -> Iterator[tuple[FlashResult, Session]]:
+    """A virtual board that an unmodified esptool has flashed, and a conversation with it."""
+    with boards.virtual_board(runner, board) as virtual:
+        progress.step("flash")
+        flashed = boards.flash_board(virtual.url, board, contents, progress)
+        with boards.session(virtual.url, log) as talk:
+            yield flashed, talk
+
+
+def _report(
+    prepared: Prepared,
+    board: BoardFacts,
+    engine: str,
+    firmware_bytes: int,
+    flashed: FlashResult | None,
+    ledger: list[HopResult],
+    latency: Latency,
+    command: str,
+) -> Report:
+    model, graph = prepared.model, prepared.model.graph
+    score = prepared.accuracy
+    return Report(
+        model=ModelFacts(
+            name=model.name, input=graph.tensor(graph.inputs[0]).shape, macs=ops.macs(graph),
+            params=prepared.params, sha256=sha256(model.tflite),
+        ),
+        board=board,
+        engine=engine,
+        accuracy=Accuracy(float_top1=score.float_top1, int8_top1=score.int8_top1, samples=score.samples)
+        if score
+        else None,
+        sizes=Sizes(
+            tflite_bytes=len(model.tflite), arena_bytes=prepared.plan.arena_bytes,
+            scratch_bytes=prepared.plan.scratch_bytes, image_bytes=len(prepared.image), firmware_bytes=firmware_bytes,
+        ),
+        flash=Flash(bytes=flashed.bytes, seconds=round(flashed.seconds, 2), verified=flashed.verified)
+        if flashed
+        else None,
+        ledger=Ledger(hops=hops.to_report(ledger)),
+        latency=latency,
+        sqnr=tuple(Sqnr(name=name, db=db if abs(db) < 1e3 else None) for name, db in prepared.sqnr),
+        command=command,
+        versions=versions(),
+    )  # fmt: skip
+
+
+def _write(run: RunFolder, report: Report, prepared: Prepared, board: Board, runner: Runner) -> None:
+    text = to_json(report)
+    check(report.model_dump(mode="json", by_alias=True))
+    run.write(LEDGER, hops.to_json(report.ledger.hops))
+    run.write(REPORT_HTML, html(report).encode())
+    run.write(REPORT_MARKDOWN, markdown(report).encode())
+    facts: dict[str, Any] = {
+        "model": prepared.model.name, "board": board.name, "runner": runner, "made_from": prepared.facts,
+        "versions": versions(), "labels": list(prepared.labels),
+    }  # fmt: skip
+    run.write_lock(facts)
+    run.write(REPORT, text.encode())  # last: a folder with a report is a finished run
+
+
+def versions() -> dict[str, str]:
+    """edgeq's own version and those of what the numbers rest on."""
+    found = {"edgeq": __version__, "python": platform.python_version()}
+    for package in ("torch", "torchao", "onnx", "onnxruntime", "ai-edge-litert", "tflite-micro", "esptool", "numpy"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found

@@ -1,0 +1,114 @@
+"""The hops of the equality ledger: which engines there are, run on the same inputs and compared."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from edgeq.bench.ledger import HopResult, compare_board, compare_layers, compare_traces, not_run
+from edgeq.bench.oracles import litert_trace, onnx_trace, tflm_trace, to_nhwc
+from edgeq.boards.board import Board
+from edgeq.errors import ToolMissing
+from edgeq.link.messages import RunFlag
+from edgeq.link.session import Session
+from edgeq.pipeline import board as boards
+from edgeq.pipeline.prepare import Prepared
+from edgeq.pipeline.progress import Progress
+from edgeq.report.model import Difference, Hop
+
+
+def software_hops(prepared: Prepared, progress: Progress) -> list[HopResult]:
+    """torch and ONNX layer by layer on equal inputs, LiteRT's reference kernels, TFLite Micro."""
+    hops = []
+    for i, (name, compare) in enumerate(_SOFTWARE.items()):
+        progress.update(i / len(_SOFTWARE), name)
+        try:
+            hops.append(compare(name, prepared))
+        except ToolMissing as e:
+            hops.append(not_run(name, f"{e.what}: {e.hint}"))
+    return hops
+
+
+def _torch(name: str, p: Prepared) -> HopResult:
+    if not p.torch_trace:
+        return not_run(name, "the model does not come from torch")
+    return compare_layers(name, p.model.graph, {n: to_nhwc(v) for n, v in p.torch_trace.items()})
+
+
+def _onnx(name: str, p: Prepared) -> HopResult:
+    if p.model.onnx is None or p.float_inputs is None:
+        return not_run(name, "the model does not come from ONNX")
+    graph = p.model.graph
+    return compare_layers(name, graph, onnx_trace(p.model.onnx, list(graph.tensors), p.float_inputs))
+
+
+def _litert(name: str, p: Prepared) -> HopResult:
+    graph = p.model.graph
+    return compare_layers(name, graph, litert_trace(p.model.tflite, graph, p.model.file, p.inputs))
+
+
+def _tflm(name: str, p: Prepared) -> HopResult:
+    graph = p.model.graph
+    return compare_traces(name, graph, p.reference, tflm_trace(p.model.tflite, graph, p.model.file, p.inputs))
+
+
+_SOFTWARE: dict[str, Callable[[str, Prepared], HopResult]] = {
+    "torch": _torch,
+    "onnx": _onnx,
+    "litert": _litert,
+    "tflm": _tflm,
+}
+
+
+def board_hop(talk: Session, prepared: Prepared, progress: Progress) -> HopResult:
+    """The native engine behind a session, every step of the plan on every input."""
+    boards.require_model(talk)
+    info, steps = talk.info(), talk.steps()
+    names = [step.name for step in prepared.plan.steps]
+    inputs = prepared.inputs
+
+    def hashes(i: int) -> list[bytes]:
+        progress.update(i / len(inputs), f"input {i + 1} of {len(inputs)}")
+        talk.write_input(inputs[i].tobytes())
+        talk.run(RunFlag.HASH)
+        return talk.hashes()
+
+    def fetch(i: int, step: int) -> bytes:
+        talk.write_input(inputs[i].tobytes())
+        talk.run(steps=step + 1)
+        return talk.read_step(step, steps[step].output_bytes)
+
+    return compare_board(f"native-{info.get('port', 'board')}", names, prepared.reference, len(inputs), hashes, fetch)
+
+
+def host_hop(prepared: Prepared, board: Board, progress: Progress) -> HopResult:
+    """The native engine as a process of this machine."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgeq-host-") as folder:
+            firmware = boards.build("host", board, Path(folder), progress)
+            contents = boards.flash_contents(board, firmware.app_image, prepared.image)
+            with boards.virtual_board("host", board, contents) as virtual, boards.session(virtual.url) as talk:
+                return board_hop(talk, prepared, progress)
+    except ToolMissing as e:
+        return not_run("native-host", f"{e.what}: {e.hint}")
+
+
+def to_report(hops: list[HopResult]) -> tuple[Hop, ...]:
+    """The ledger as the report has it."""
+    out = []
+    for hop in hops:
+        first = hop.first_difference
+        fields = asdict(hop) | {
+            "equal": hop.equal,
+            "first_difference": Difference(**asdict(first)) if first else None,
+        }
+        out.append(Hop(**fields))
+    return tuple(out)
+
+
+def to_json(hops: tuple[Hop, ...]) -> bytes:
+    """`ledger.json`."""
+    return json.dumps({"hops": [hop.model_dump(mode="json") for hop in hops]}, indent=2).encode() + b"\n"

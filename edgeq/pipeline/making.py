@@ -1,0 +1,96 @@
+"""The single steps that make one file: `quantize`, `convert`, `build`, and `flash` of a finished run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq import ops
+from edgeq.boards.board import load_board
+from edgeq.errors import Unsupported
+from edgeq.flash.esptool import FlashResult
+from edgeq.pipeline import board as boards
+from edgeq.pipeline.board import Runner
+from edgeq.pipeline.prepare import QuantiseOptions, convert
+from edgeq.pipeline.progress import Progress
+from edgeq.pipeline.run_folder import APP, LOCK, MODEL_IMAGE, RunFolder, read_file, write_file
+from edgeq.pipeline.source import resolve
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """What `quantize` says: top-1 shares on `samples` held-out samples, and each activation's SQNR in dB."""
+
+    float_top1: float
+    qdq_top1: float
+    samples: int
+    sqnr: tuple[tuple[str, str, float], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`; an activation that lost nothing has null."""
+        rows = [{"name": n, "shape": s, "db": db if math.isfinite(db) else None} for n, s, db in self.sqnr]
+        return {"float_top1": self.float_top1, "qdq_top1": self.qdq_top1, "samples": self.samples, "sqnr": rows}
+
+
+def quantise_to(model: str, output: Path, options: QuantiseOptions, data: Path | None, progress: Progress) -> Quantised:
+    """Quantises a torch model and writes the QDQ ONNX file."""
+    from edgeq.quantize.model import load_model
+    from edgeq.quantize.quantize import quantize
+    from edgeq.quantize.recipe import DataFacts
+
+    source = resolve(model)
+    if source.kind != "torch":
+        raise Unsupported("only torch models are quantised", where=model, hint="`edgeq convert` takes QDQ ONNX")
+    progress.step("quantise")
+    done = quantize(
+        load_model(source.path),
+        data=DataFacts(name=str(data)) if data else None,
+        per_channel=options.per_channel,
+        observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
+        calibration_samples=options.calibration_samples,
+        progress=lambda stage, at, total: progress.update(at / max(total, 1), stage),
+    )
+    write_file(output, done.onnx_bytes)
+    rows = tuple((a.name, "x".join(str(d) for d in a.shape), a.sqnr_db) for a in done.activations)
+    return Quantised(done.float_top1, done.qdq_top1, len(done.held_out.labels), rows)
+
+
+def convert_to(onnx: Path, output: Path) -> dict[str, str | int]:
+    """Converts a QDQ ONNX file and writes the `.tflite`; returns what it holds."""
+    converted = convert(read_file(onnx), onnx.stem)
+    write_file(output, converted.tflite)
+    graph = converted.graph
+    counts: dict[str, int] = {}
+    for node in graph.nodes:
+        counts[node.op] = counts.get(node.op, 0) + 1
+    return {
+        "file": str(output),
+        "bytes": len(converted.tflite),
+        "macs": ops.macs(graph),
+        "operators": ", ".join(f"{count} {op}" for op, count in sorted(counts.items())),
+    }
+
+
+def build_to(
+    runner: Runner, board_name: str, output: Path, progress: Progress, *, sanitize: bool
+) -> dict[str, str | int]:
+    """Builds a virtual board's firmware into a folder; returns its sizes in bytes."""
+    firmware = boards.build(runner, load_board(board_name), output, progress, sanitize=sanitize)
+    return {"target": runner, "app_bytes": len(firmware.app_image), **asdict(firmware.sizes), "folder": str(output)}
+
+
+def flash_run(path: Path, port: str, progress: Progress) -> FlashResult:
+    """Writes a finished run's application and model to the board behind `port`."""
+    import json
+
+    run = RunFolder.open(path)
+    board = load_board(str(json.loads(run.read(LOCK)).get("board")))
+    if "://" not in port:
+        raise Unsupported(
+            "the run holds the firmware of a virtual board", where=port, hint="socket://HOST:PORT of `edgeq virtual`"
+        )
+    progress.step("flash")
+    contents = boards.flash_contents(board, run.read(APP), run.read(MODEL_IMAGE))
+    return boards.flash_board(port, board, contents, progress)

@@ -1,0 +1,236 @@
+"""From MODEL to everything the board gets: quantise, convert, plan, choose golden samples, make the model image."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq import ops
+from edgeq.convert import convert_onnx, file_layout, read_tflite, write_tflite
+from edgeq.errors import BadInput
+from edgeq.graph import FileLayout, Graph
+from edgeq.images.model import ModelImage, write_model_image
+from edgeq.pipeline.progress import Progress
+from edgeq.pipeline.run_folder import (
+    INPUTS,
+    MODEL_IMAGE,
+    MODEL_ONNX,
+    MODEL_PLAN,
+    MODEL_TFLITE,
+    TORCH_TRACE,
+    RunFolder,
+    read_file,
+)
+from edgeq.pipeline.source import Source
+from edgeq.plan import Plan, build_plan, encode_plan
+
+GOLDEN_SAMPLES = 16
+_SCORE_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 shares on `samples` held-out samples: the float network's, and the integer reference's."""
+
+    float_top1: float
+    int8_top1: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class QuantiseOptions:
+    """How a torch model is quantised."""
+
+    per_channel: bool = True
+    observer: str = "minmax"
+    calibration_samples: int = 256
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A `.tflite` and what is known of it."""
+
+    name: str
+    graph: Graph
+    file: FileLayout
+    tflite: bytes
+    onnx: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that the later steps need of a model. `inputs` is int8 NHWC, `float_inputs` float32 NCHW for ONNX."""
+
+    model: Converted
+    plan: Plan
+    image: bytes
+    inputs: NDArray[np.int8]
+    reference: dict[str, NDArray[np.int8]]
+    labels: tuple[str, ...] = ()
+    float_inputs: NDArray[np.float32] | None = None
+    torch_trace: dict[str, NDArray[np.int8]] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
+    params: int = 0
+    sqnr: tuple[tuple[str, float], ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def convert(data: bytes, name: str) -> Converted:
+    """QDQ ONNX bytes to a `.tflite`; what is returned was read back from its bytes."""
+    return load_tflite(write_tflite(convert_onnx(data, name)), name, onnx=data)
+
+
+def load_tflite(data: bytes, name: str, *, onnx: bytes | None = None) -> Converted:
+    """A checked int8 `.tflite`."""
+    graph = read_tflite(data, name)
+    ops.check(graph)
+    return Converted(name, graph, file_layout(data, name), data, onnx)
+
+
+def prepare(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
+    """MODEL to a model image, every file of the way in `run`."""
+    prepared = {"torch": _from_torch, "onnx": _from_onnx, "tflite": _from_tflite}[source.kind](
+        source, options, run, progress
+    )
+    run.write(MODEL_TFLITE, prepared.model.tflite, locked=True)
+    run.write(MODEL_PLAN, encode_plan(prepared.plan), locked=True)
+    run.write(MODEL_IMAGE, prepared.image, locked=True)
+    arrays: dict[str, NDArray[np.float32] | NDArray[np.int8]] = {"int8_nhwc": prepared.inputs}
+    if prepared.float_inputs is not None:
+        arrays["float_nchw"] = prepared.float_inputs
+    run.write(INPUTS, to_npz(arrays), locked=True)
+    return prepared
+
+
+def _from_torch(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
+    # torch is imported by this step alone: the others start in a fraction of a second.
+    from edgeq.quantize.model import load_model
+    from edgeq.quantize.quantize import quantize
+
+    progress.step("quantise")
+    loaded = load_model(source.path)
+    quantised = quantize(
+        loaded,
+        per_channel=options.per_channel,
+        observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
+        calibration_samples=options.calibration_samples,
+        progress=lambda stage, done, total: progress.update(done / max(total, 1), stage),
+    )
+    run.write(MODEL_ONNX, quantised.onnx_bytes, locked=True)
+    run.write(TORCH_TRACE, to_npz(quantised.trace), locked=True)
+    progress.step("convert")
+    model = convert(quantised.onnx_bytes, quantised.name)
+    progress.step("score the integer network")
+    held_out = _as_int8(model.graph, quantised.held_out.inputs_nhwc)
+    int8_top1 = _top1(model.graph, held_out, quantised.held_out.labels, progress)
+    return _planned(
+        model, _as_int8(model.graph, quantised.ledger.inputs_nhwc), progress,
+        labels=quantised.labels, float_inputs=quantised.ledger.inputs_nchw, torch_trace=quantised.trace,
+        accuracy=Accuracy(quantised.float_top1, int8_top1, len(held_out)), params=quantised.parameters,
+        sqnr=tuple((a.name, a.sqnr_db) for a in quantised.activations),
+        facts={"weights_sha256": quantised.weights_sha256, "observer": options.observer,
+               "weights": "per-channel" if options.per_channel else "per-tensor",
+               "calibration_samples": str(quantised.calibration_samples)},
+    )  # fmt: skip
+
+
+def _from_onnx(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
+    progress.step("convert")
+    data = read_file(Path(source.path))
+    model = convert(data, source.name)
+    run.write(MODEL_ONNX, data, locked=True)
+    inputs = random_inputs(model.graph, GOLDEN_SAMPLES, seed=0)
+    return _planned(model, inputs, progress, float_inputs=to_onnx_input(model.graph, inputs))
+
+
+def _from_tflite(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
+    progress.step("read")
+    model = load_tflite(read_file(Path(source.path)), source.name)
+    return _planned(model, random_inputs(model.graph, GOLDEN_SAMPLES, seed=0), progress)
+
+
+def _planned(model: Converted, inputs: NDArray[np.int8], progress: Progress, **more: object) -> Prepared:
+    progress.step("plan")
+    plan = build_plan(model.graph, model.file)
+    reference = ops.run(model.graph, {model.graph.inputs[0]: inputs})
+    labels: tuple[str, ...] = more.get("labels", ())  # type: ignore[assignment]
+    image = model_image(model, plan, inputs, reference, labels)
+    more.setdefault("params", _parameters(model.graph))
+    return Prepared(model, plan, image, inputs, reference, **more)  # type: ignore[arg-type]
+
+
+def model_image(
+    model: Converted,
+    plan: Plan,
+    inputs: NDArray[np.int8],
+    reference: dict[str, NDArray[np.int8]],
+    labels: tuple[str, ...] = (),
+) -> bytes:
+    """The model image with the samples as golden ones."""
+    outputs = reference[model.graph.outputs[0]]
+    golden = b"".join(x.tobytes() + y.tobytes() for x, y in zip(inputs, outputs, strict=True))
+    return write_model_image(ModelImage(model.name, encode_plan(plan), model.tflite, golden, labels))
+
+
+def random_inputs(graph: Graph, count: int, seed: int) -> NDArray[np.int8]:
+    """Seeded inputs over the full int8 range, [count, H, W, C]."""
+    shape = graph.tensor(graph.inputs[0]).shape
+    return np.random.default_rng(seed).integers(-128, 128, (count, *shape[1:]), dtype=np.int8)
+
+
+def to_onnx_input(graph: Graph, inputs: NDArray[np.int8]) -> NDArray[np.float32]:
+    """The real values of int8 NHWC inputs, as NCHW."""
+    quant = graph.tensor(graph.inputs[0]).quant
+    if quant is None:
+        raise BadInput("the input is not quantised", where=graph.name)
+    real = quant.dequantise(inputs)
+    return np.ascontiguousarray(real.transpose(0, 3, 1, 2)) if real.ndim == 4 else real
+
+
+def _as_int8(graph: Graph, inputs: NDArray[np.float32]) -> NDArray[np.int8]:
+    tensor = graph.tensor(graph.inputs[0])
+    if tensor.quant is None or inputs.shape[1:] != tensor.shape[1:]:
+        raise BadInput(f"inputs of {list(inputs.shape[1:])} do not fit {list(tensor.shape[1:])}", where=graph.name)
+    return tensor.quant.quantise(inputs, "int8")
+
+
+def _top1(graph: Graph, inputs: NDArray[np.int8], labels: NDArray[np.int64], progress: Progress) -> float:
+    right = 0
+    for at in range(0, len(inputs), _SCORE_BATCH):
+        batch = inputs[at : at + _SCORE_BATCH]
+        outputs = ops.run(graph, {graph.inputs[0]: batch})[graph.outputs[0]].reshape(len(batch), -1)
+        right += int((outputs.argmax(axis=1) == labels[at : at + _SCORE_BATCH]).sum())
+        progress.update((at + len(batch)) / len(inputs))
+    return right / len(inputs)
+
+
+def _parameters(graph: Graph) -> int:
+    """Elements of the constants that are weights or biases."""
+    return sum(t.elements for t in graph.tensors.values() if t.is_constant and t.quant is not None)
+
+
+def to_npz(arrays: Mapping[str, NDArray[np.float32] | NDArray[np.int8]]) -> bytes:
+    """Arrays as an `.npz`; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]  # its stub takes a name for allow_pickle
+    return buffer.getvalue()
+
+
+def from_npz(data: bytes, where: str) -> dict[str, NDArray[np.float32 | np.int8]]:
+    """The inverse; nothing in it is ever executed."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, KeyError, EOFError) as e:
+        raise BadInput("is not a sound .npz file", where=where) from e
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()

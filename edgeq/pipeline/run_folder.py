@@ -1,0 +1,119 @@
+"""A run folder: every intermediate file of a deploy, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import BadInput, CheckFailed
+
+MODEL_ONNX = "model.onnx"
+MODEL_TFLITE = "model.tflite"
+MODEL_PLAN = "model.plan"
+MODEL_IMAGE = "model.image"
+APP = "app.bin"
+ELF = "firmware.elf"
+PARTITIONS = "partitions.bin"
+INPUTS = "inputs.npz"
+TORCH_TRACE = "torch-trace.npz"
+CONSOLE = "console.log"
+LEDGER = "ledger.json"
+REPORT = "report.json"
+REPORT_HTML = "report.html"
+REPORT_MARKDOWN = "report.md"
+LOCK = "lock.json"
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes beside and renames, so that `path` holds either all of `data` or what it held before."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as e:
+        raise BadInput(
+            f"cannot be written: {e.strerror}", where=str(path), hint="choose another place with -o, or make room"
+        ) from e
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file the user named."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BadInput("there is no such file", where=str(path)) from None
+    except OSError as e:
+        raise BadInput(f"cannot be read: {e.strerror}", where=str(path)) from e
+
+
+class RunFolder:
+    """One run's files; `lock.json` names the SHA-256 of each that the run rests on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._hashes: dict[str, str] = {}
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """A folder to write into; an older report in it goes, so that nothing stale is taken for this run's."""
+        run = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for stale in (REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK, MODEL_ONNX, TORCH_TRACE):
+                (path / stale).unlink(missing_ok=True)
+        except OSError as e:
+            raise BadInput(f"cannot be written: {e.strerror}", where=str(path), hint="choose another with -o") from e
+        run.write(CONSOLE, b"")  # fails here, before minutes of work, where nothing can be written
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of a finished run, its files checked against `lock.json`."""
+        run = cls(path)
+        try:
+            lock = json.loads(run.read(LOCK))
+            hashes = {str(name): str(digest) for name, digest in lock["files"].items()}
+        except BadInput:
+            raise BadInput(
+                "is not the folder of a finished run (no lock.json)", where=str(path), hint="edgeq deploy MODEL -o RUN"
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            raise BadInput("is damaged", where=str(path / LOCK)) from e
+        for name, digest in hashes.items():
+            if "/" in name or name.startswith("."):
+                raise BadInput(f"names a file outside the folder: {name}", where=str(path / LOCK))
+            if hashlib.sha256(run.read(name)).hexdigest() != digest:
+                raise CheckFailed("has changed since the run", where=str(path / name), hint="run `edgeq deploy` again")
+        return run
+
+    def write(self, name: str, data: bytes, *, locked: bool = False) -> None:
+        """Writes a file; a locked one is what the run rests on."""
+        write_file(self.path / name, data)
+        if locked:
+            self._hashes[name] = hashlib.sha256(data).hexdigest()
+
+    def write_lock(self, facts: dict[str, Any]) -> None:
+        """The last file of the run's making: hashes of the locked ones, and what they were made from."""
+        text = json.dumps({"files": dict(sorted(self._hashes.items())), **facts}, indent=2, sort_keys=True)
+        self.write(LOCK, text.encode() + b"\n")
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file."""
+        return read_file(self.path / name)
+
+    def has(self, name: str) -> bool:
+        """Whether that file is there."""
+        return (self.path / name).is_file()
