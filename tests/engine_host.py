@@ -18,7 +18,7 @@ from edgeq.plan import Plan, build_plan, encode_plan
 
 TESTS = Path(__file__).parent
 COMPONENTS = TESTS.parent / "firmware" / "components"
-FLAGS = "-std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -g -O1".split()
+FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-g", "-O1"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -70,11 +70,14 @@ class EngineHost:
             at += block.size
             ends = np.cumsum([t.bytes for t in outputs])
             parts = np.split(block, ends[:-1], axis=1)
-            results.append(
-                {t.name: part.reshape(-1, *p.graph.tensor(t.name).shape[1:]) for t, part in zip(outputs, parts)}
-            )
+            shapes = [p.graph.tensor(t.name).shape for t in outputs]
+            results.append({t.name: v.reshape(-1, *s[1:]) for t, v, s in zip(outputs, parts, shapes, strict=True)})
         assert at == len(stdout)
         return results
+
+    def open(self, image: bytes) -> str:
+        """The status in which opening these bytes ends."""
+        return self._call(["open"], image).decode().strip()
 
     def mutate(self, image: bytes, seed: int, count: int) -> dict[str, int]:
         """How many of `count` damaged copies of the image ended in which status."""

@@ -36,8 +36,13 @@ class Builder:
         quant = QuantParams(scales, (0,) * len(scales), 0) if len(scales) > 1 else QuantParams(scales, (0,))
         return self.constant(name, self.rng.integers(-127, 128, shape, dtype=np.int8), quant)
 
-    def bias(self, name: str, channels: int) -> str:
-        return self.constant(name, self.rng.integers(-500, 500, channels, dtype=np.int32))
+    def bias(self, name: str, x: str, weights: str) -> str:
+        """Seeded int32 values at the scale of x times weights."""
+        quant, channels = self.tensors[weights].quant, self.tensors[weights].shape[0]
+        assert quant is not None
+        products = tuple(float(np.float32(self.tensors[x].scale) * np.float32(s)) for s in quant.scale)
+        values = self.rng.integers(-500, 500, channels, dtype=np.int32)
+        return self.constant(name, values, QuantParams(products, quant.zero_point, quant.axis))
 
     def node(self, op: str, inputs: list[str], output: str, **attrs: Any) -> str:
         self.nodes.append(Node(op, output, tuple(inputs), (output,), attrs))
@@ -65,13 +70,15 @@ def every_kernel() -> Graph:
     amounts = b.constant("amounts", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
     x = b.activation("x", (1, 8, 8, 3), 0.02, -3)
     stem = b.activation("stem", (1, 8, 8, 4), 0.05, -128)
-    b.conv(x, b.weights("w1", 4, 3, 3, 3), b.bias("b1", 4), stem, "SAME", "RELU")
+    weights = b.weights("w1", 4, 3, 3, 3)
+    b.conv(x, weights, b.bias("b1", x, weights), stem, "SAME", "RELU")
     lowest = b.constant("lowest", np.array([-128], np.int8), b.tensors[stem].quant)
     padded = b.node("PADV2", [stem, amounts, lowest], b.like("stem/pad", stem, (1, 10, 10, 4)))
     pooled = b.pool("MAX_POOL_2D", padded, b.like("pooled", stem, (1, 4, 4, 4)), 3, 2)
     padded = b.node("PAD", [pooled, amounts], b.like("pooled/pad", stem, (1, 6, 6, 4)))
     branch = b.activation("branch", (1, 4, 4, 4), 0.04, 5)
-    b.conv(padded, b.weights("w2", 4, 3, 3, 4), b.bias("b2", 4), branch, "VALID")
+    weights = b.weights("w2", 4, 3, 3, 4)
+    b.conv(padded, weights, b.bias("b2", padded, weights), branch, "VALID")
     total = b.activation("total", (1, 4, 4, 4), 0.06, -128)
     b.node("ADD", [branch, pooled], total, activation="RELU")
     padded = b.node("PAD", [total, amounts], b.like("total/pad", total, (1, 6, 6, 4)))
@@ -80,7 +87,9 @@ def every_kernel() -> Graph:
     b.node("MEAN", [average, b.constant("axes", np.array([1, 2], np.int32))], mean, keep_dims=True)
     flat = b.node("RESHAPE", [mean, b.constant("shape", np.array([1, 4], np.int32))], b.like("flat", mean, (1, 4)))
     y = b.activation("y", (1, 3), 0.05, 7)
-    b.node("FULLY_CONNECTED", [flat, b.weights("w3", 3, 4), b.bias("b3", 3)], y, activation="NONE", keep_num_dims=False)
+    weights = b.weights("w3", 3, 4)
+    operands = [flat, weights, b.bias("b3", flat, weights)]
+    b.node("FULLY_CONNECTED", operands, y, activation="NONE", keep_num_dims=False)
     return b.graph(y)
 
 

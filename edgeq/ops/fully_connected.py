@@ -29,6 +29,12 @@ def check(graph: Graph, node: Node) -> None:
             f"FULLY_CONNECTED with weights {list(weights.shape)} and an input of {list(x.shape)}",
             where=f"node {node.name}",
         )
+    bias, quant = graph.optional_input(node, 2), weights.quant
+    if bias is None or quant is None or quant.is_per_channel:
+        return
+    # TFLite Micro's own bound; it refuses the model beyond it.
+    if bias.quant is None or abs(x.scale * weights.scale - bias.scale) > 0.02 * graph.output(node).scale:
+        raise Unsupported("the bias' scale is not that of the input times the weights", where=f"node {node.name}")
 
 
 def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:

@@ -3,6 +3,7 @@
  *
  *   engine_host                    stdin: records of u32 image bytes, image, u32 runs, runs x input
  *                                  stdout: for each u32 status; if it is 0: runs x each step's output
+ *   engine_host open               stdin: an image; stdout: the status in which opening it ends
  *   engine_host mutate SEED COUNT  stdin: an image. Opens and runs COUNT damaged copies of it.
  *                                  stdout: for each status the number of copies that ended in it */
 #include <signal.h>
@@ -21,7 +22,7 @@ typedef struct flash {
     int windows;
 } flash;
 
-static void die(const char *why) {
+_Noreturn static void die(const char *why) {
     fprintf(stderr, "engine_host: %s\n", why);
     exit(1);
 }
@@ -218,13 +219,9 @@ static eq_status exercise(eq_engine *engine) {
     return eq_engine_run(engine, 0, sum_up, &sum);
 }
 
-static eq_status try_one(const uint8_t *image, uint32_t bytes, uint64_t seed) {
-    current = state = seed;
-    alarm(SECONDS);
-    uint8_t *copy = take(bytes);
-    memcpy(copy, image, bytes);
-    damage(copy, bytes);
-    flash f = {copy, 0};
+/* Opens it, runs it, closes it. */
+static eq_status live_through(const uint8_t *image, uint32_t bytes) {
+    flash f = {image, 0};
     eq_hal hal = {.ctx = &f, .model_partition_bytes = bytes, .map = map, .unmap = unmap};
     eq_engine engine;
     eq_status status = open_exactly(&engine, &hal);
@@ -232,6 +229,16 @@ static eq_status try_one(const uint8_t *image, uint32_t bytes, uint64_t seed) {
     if (status != EQ_OK && (status != engine.fault.status || !engine.fault.what))
         die("a refusal without a reason");
     close_exactly(&engine, &f);
+    return status;
+}
+
+static eq_status try_one(const uint8_t *image, uint32_t bytes, uint64_t seed) {
+    current = state = seed;
+    alarm(SECONDS);
+    uint8_t *copy = take(bytes);
+    memcpy(copy, image, bytes);
+    damage(copy, bytes);
+    eq_status status = live_through(copy, bytes);
     free(copy);
     return status;
 }
@@ -267,6 +274,12 @@ int main(int argc, char **argv) {
 #endif
     if (argc == 4 && !strcmp(argv[1], "mutate")) {
         mutate(strtoull(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));
+        return 0;
+    }
+    if (argc == 2 && !strcmp(argv[1], "open")) {
+        uint8_t *image = take(CAPACITY);
+        puts(eq_status_text(live_through(image, (uint32_t)fread(image, 1, CAPACITY, stdin))));
+        free(image);
         return 0;
     }
     for (uint32_t bytes; read_all(&bytes, 4);) serve(bytes);

@@ -1,0 +1,58 @@
+"""LiteRT's reference kernels beside TFLite Micro's: what docs/numerics.md#litert says of each operator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from edgeq import ops
+from edgeq.convert import write_tflite
+from edgeq.graph import Graph
+
+# Rounds once where TFLite Micro rounds twice; every other operator is equal.
+ROUNDS_ONCE = {"FULLY_CONNECTED"}
+SAMPLES = 200
+
+
+def _litert(graph: Graph) -> Interpreter:
+    interpreter = Interpreter(
+        model_content=write_tflite(graph), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _differences(graph: Graph) -> list[int]:
+    """The largest difference of each sample, LiteRT against the integer reference."""
+    rng = np.random.default_rng(0)
+    shapes = {name: graph.tensor(name).shape[1:] for name in graph.inputs}
+    feeds = {name: rng.integers(-128, 128, (SAMPLES, *shape), dtype=np.int8) for name, shape in shapes.items()}
+    expected = ops.run(graph, feeds)[graph.outputs[0]].astype(int)
+    interpreter = _litert(graph)
+    index = {details["name"]: details["index"] for details in interpreter.get_input_details()}
+    (output,) = interpreter.get_output_details()
+    out = []
+    for i in range(SAMPLES):
+        for name, values in feeds.items():
+            interpreter.set_tensor(index[name], values[i : i + 1])
+        interpreter.invoke()
+        out.append(int(np.abs(interpreter.get_tensor(output["index"])[0] - expected[i]).max()))
+    return out
+
+
+def _has_bias(graph: Graph) -> bool:
+    return graph.nodes[0].op != "CONV_2D" or len(graph.nodes[0].inputs) == 3
+
+
+@pytest.mark.parametrize("name", ops.OPS)
+def test_litert_is_equal_or_a_named_lsb_away(name: str) -> None:
+    differences = [d for graph in ops.OPS[name].cases() if _has_bias(graph) for d in _differences(graph)]
+    assert max(differences) == (1 if name in ROUNDS_ONCE else 0)
+    assert np.count_nonzero(differences) <= len(differences) // 50
+
+
+def test_litert_refuses_a_convolution_without_bias() -> None:
+    (without,) = [graph for graph in ops.OPS["CONV_2D"].cases() if not _has_bias(graph)]
+    with pytest.raises(RuntimeError, match="has_bias"):
+        _litert(without)

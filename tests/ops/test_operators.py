@@ -1,0 +1,249 @@
+"""Every operator's integer reference against its two peers, bit for bit: TFLite Micro and the native C kernels.
+
+The table drives the tests: a new operator brings its own `cases()` and is tested here without an edit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from engine_host import EngineHost, planned
+from graphs import Builder, every_kernel, one_input
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edgeq import ops
+from edgeq.convert import read_tflite, write_tflite
+from edgeq.errors import BadInput
+from edgeq.graph import Graph, QuantParams
+from edgeq.ops import conv2d
+from edgeq.plan.fold_pad import fold_pad
+
+CASES = [pytest.param(g, id=f"{op.name}-{i}") for op in ops.OPS.values() for i, g in enumerate(op.cases())]
+INPUTS = 6
+ARENA = 1 << 20
+
+
+def inputs_of(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.int8]]:
+    """A batch for each input: all -128, all 127, both in turns, and seeded values."""
+    rng = np.random.default_rng(seed)
+    batch = {}
+    for name in graph.inputs:
+        shape = graph.tensor(name).shape[1:]
+        values = rng.integers(-128, 128, (INPUTS, *shape), dtype=np.int8)
+        values[0], values[1] = -128, 127
+        values[2] = np.resize(np.array([-128, 127], np.int8), shape)
+        batch[name] = values
+    return batch
+
+
+def tflm_outputs(graph: Graph, feeds: dict[str, NDArray[np.int8]]) -> NDArray[np.int8]:
+    """What TFLite Micro answers, one sample after the other."""
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="the TFLM wheel is Linux x86-64")
+    interpreter = runtime.Interpreter.from_bytes(write_tflite(graph), arena_size=ARENA)
+    outputs = []
+    for i in range(len(feeds[graph.inputs[0]])):
+        for index, name in enumerate(graph.inputs):
+            interpreter.set_input(feeds[name][i : i + 1], index)
+        interpreter.invoke()
+        outputs.append(interpreter.get_output(0).copy())
+    return np.concatenate(outputs)
+
+
+def assert_equals_tflm(graph: Graph, feeds: dict[str, NDArray[np.int8]]) -> None:
+    ops.check(graph)
+    np.testing.assert_array_equal(ops.run(graph, feeds)[graph.outputs[0]], tflm_outputs(graph, feeds))
+
+
+def assert_equals_engine(engine_host: EngineHost, graphs: list[Graph], seed: int = 0) -> None:
+    """Every step's output, not only the last: a later step may hide what an earlier one did."""
+    batch = [(planned(g), inputs_of(g, seed)[g.inputs[0]]) for g in graphs]
+    for (model, inputs), outputs in zip(batch, engine_host.run(batch), strict=True):
+        expected = ops.run(model.graph, {model.graph.inputs[0]: inputs})
+        assert model.graph.outputs[0] in outputs
+        for name, found in outputs.items():
+            np.testing.assert_array_equal(found, expected[name], f"{model.graph.name}: {name}")
+
+
+def test_every_operator_has_cases() -> None:
+    assert {p.values[0].nodes[0].op for p in CASES} == set(ops.OPS)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("graph", CASES)
+def test_reference_equals_tflm(graph: Graph) -> None:
+    assert_equals_tflm(graph, inputs_of(graph))
+
+
+def test_reference_equals_the_c_kernels(engine_host: EngineHost) -> None:
+    graphs = [one_input(p.values[0]) for p in CASES]  # type: ignore[arg-type]
+    for graph in graphs:
+        ops.check(graph)
+    assert_equals_engine(engine_host, graphs)
+
+
+def test_a_whole_network_is_equal_everywhere(engine_host: EngineHost) -> None:
+    """Folded PADs, an ADD in place, a view; the read file means what the written graph means."""
+    graph = every_kernel()
+    assert_equals_tflm(graph, inputs_of(graph))
+    assert_equals_engine(engine_host, [graph, read_tflite(write_tflite(graph))])
+
+
+@pytest.mark.parametrize("graph", [p for p in CASES if "RESHAPE" not in str(p.id)])
+def test_the_reference_takes_a_batch(graph: Graph) -> None:
+    feeds = inputs_of(graph)
+    together = ops.run(graph, feeds)[graph.outputs[0]]
+    alone = [ops.run(graph, {n: v[i : i + 1] for n, v in feeds.items()})[graph.outputs[0]] for i in range(INPUTS)]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
+# Random shapes, scales and paddings. Each example draws several graphs, since starting the program and hypothesis'
+# own bookkeeping cost more than running a small kernel.
+
+SIZES = st.sampled_from((1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17))
+SMALL = st.integers(1, 4)
+SCALES = st.sampled_from((1e-6, 0.003, 0.02, 0.05, 0.3, 1.0, 40.0))
+ZERO_POINTS = st.sampled_from((-128, -127, -20, -1, 0, 1, 20, 126, 127))
+ACTIVATIONS = st.sampled_from(("NONE", "RELU", "RELU6"))
+RANDOM = settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Graph:
+    return conv2d.case(
+        (1, draw(SIZES), draw(SIZES), draw(SIZES)),
+        draw(st.integers(2, 9)),
+        (draw(SMALL), draw(SMALL)),
+        stride=(draw(SMALL), draw(SMALL)),
+        dilation=(draw(st.integers(1, 2)), draw(st.integers(1, 2))),
+        padding="SAME",
+        activation=draw(ACTIVATIONS),
+        per_channel=draw(st.booleans()),
+        bias=draw(st.booleans()),
+        zero_points=(draw(ZERO_POINTS), draw(ZERO_POINTS)),
+        scales=(draw(SCALES), draw(SCALES)),
+        seed=draw(st.integers(0, 1 << 30)),
+    )
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Graph:
+    b = Builder("pool")
+    h, w, c = draw(SIZES), draw(SIZES), draw(SIZES)
+    size, stride = (draw(SMALL), draw(SMALL)), (draw(SMALL), draw(SMALL))
+    same = draw(st.booleans())
+    assume(same or (size[0] <= h and size[1] <= w))
+    out = [-(-n // s) if same else (n - k) // s + 1 for n, k, s in zip((h, w), size, stride, strict=True)]
+    x = b.activation("x", (1, h, w, c), draw(SCALES), draw(ZERO_POINTS))
+    attrs = dict(filter_h=size[0], filter_w=size[1], stride_h=stride[0], stride_w=stride[1])
+    op = draw(st.sampled_from(("MAX_POOL_2D", "AVERAGE_POOL_2D")))
+    padding = "SAME" if same else "VALID"
+    y = b.node(op, [x], b.like("y", x, (1, *out, c)), **attrs, padding=padding, activation=draw(ACTIVATIONS))
+    return b.graph(y)
+
+
+@st.composite
+def additions(draw: st.DrawFn) -> Graph:
+    b = Builder("add")
+    shape = (1, draw(SMALL), draw(SIZES), draw(SMALL))
+    for name in ("a", "b", "y"):
+        b.activation(name, shape, draw(SCALES), draw(ZERO_POINTS))
+    scale = {name: tensor.scale for name, tensor in b.tensors.items()}
+    assume(2 * max(scale["a"], scale["b"]) / (2**20 * scale["y"]) < 0.999)
+    b.node("ADD", ["a", "b"], "y", activation=draw(ACTIVATIONS))
+    return Graph("add", b.tensors, tuple(b.nodes), ("a", "b"), ("y",))
+
+
+@st.composite
+def fully_connecteds(draw: st.DrawFn) -> Graph:
+    b = Builder("fully_connected", draw(st.integers(0, 1 << 30)))
+    inputs, outputs = draw(SIZES), draw(SIZES)
+    x = b.activation("x", (1, inputs), draw(SCALES), draw(ZERO_POINTS))
+    y = b.activation("y", (1, outputs), draw(SCALES), draw(ZERO_POINTS))
+    weights = b.weights("w", outputs, inputs, scale=draw(SCALES))
+    if draw(st.booleans()):
+        scale = b.tensors[weights].quant.scale[:1]  # type: ignore[union-attr]
+        b.constant(weights, b.tensors[weights].data, QuantParams(scale, (0,)))  # type: ignore[arg-type]
+    operands = [x, weights, b.bias("b", x, weights)] if draw(st.booleans()) else [x, weights]
+    return b.graph(b.node("FULLY_CONNECTED", operands, y, activation=draw(ACTIVATIONS), keep_num_dims=False))
+
+
+@st.composite
+def means(draw: st.DrawFn) -> Graph:
+    b = Builder("mean")
+    h, w, c = draw(SIZES), draw(SIZES), draw(SIZES)
+    keep = draw(st.booleans())
+    x = b.activation("x", (1, h, w, c), draw(SCALES), draw(ZERO_POINTS))
+    y = b.activation("y", (1, 1, 1, c) if keep else (1, c), draw(SCALES), draw(ZERO_POINTS))
+    return b.graph(b.node("MEAN", [x, b.constant("axes", np.array([1, 2], np.int32))], y, keep_dims=keep))
+
+
+@st.composite
+def padded_windows(draw: st.DrawFn) -> Graph:
+    """A PAD that the planner folds into the convolution or the max pool behind it, or keeps."""
+    b = Builder("padded", draw(st.integers(0, 1 << 30)))
+    h, w, c = draw(SIZES), draw(SIZES), draw(SMALL)
+    amounts = [[0, 0], [draw(SMALL), draw(SMALL)], [draw(SMALL), draw(SMALL)], [0, 0]]
+    height, width = h + sum(amounts[1]), w + sum(amounts[2])
+    x = b.activation("x", (1, h, w, c), 0.05, draw(ZERO_POINTS))
+    table = b.constant("amounts", np.array(amounts, np.int32))
+    padded = b.node("PAD", [x, table], b.like("padded", x, (1, height, width, c)))
+    op = draw(st.sampled_from(("CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D")))
+    size = draw(st.integers(1, min(3, height, width)))
+    shape = (1, height - size + 1, width - size + 1)
+    if op == "CONV_2D":
+        y = b.activation("y", (*shape, 3), 0.3, draw(ZERO_POINTS))
+        weights = b.weights("w", 3, size, size, c)
+        return b.graph(b.conv(padded, weights, b.bias("b", padded, weights), y, "VALID"))
+    return b.graph(b.pool(op, padded, b.like("y", x, (*shape, c)), size, 1))
+
+
+FAMILIES: dict[str, st.SearchStrategy[Graph]] = {
+    "convolutions": convolutions(),
+    "pools": pools(),
+    "additions": additions(),
+    "fully_connecteds": fully_connecteds(),
+    "means": means(),
+    "padded_windows": padded_windows(),
+}
+
+
+def possible(graphs: list[Graph]) -> list[Graph]:
+    """Those whose factors TFLite can express; the others are refused, which other tests check."""
+    kept = []
+    for graph in graphs:
+        try:
+            ops.check(graph)
+        except BadInput:
+            continue
+        kept.append(graph)
+    return kept
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_operators_are_equal_everywhere(family: str, engine_host: EngineHost) -> None:
+    seen: list[Any] = []
+
+    @RANDOM
+    @given(st.lists(FAMILIES[family], min_size=6, max_size=6), st.integers(0, 1 << 30))
+    def check(drawn: list[Graph], seed: int) -> None:
+        graphs = possible(drawn)
+        for graph in graphs:
+            assert_equals_tflm(graph, inputs_of(graph, seed))
+        if graphs:
+            assert_equals_engine(engine_host, [one_input(g) for g in graphs], seed)
+        seen.extend(graphs)
+
+    check()
+    assert len(seen) > 60  # most draws are possible
+    if family == "padded_windows":
+        folded = [g for g in seen if len(fold_pad(g).nodes) == 1]
+        assert 10 < len(folded) < len(seen)
