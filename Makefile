@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup debian demo check test test-slow clean
+.PHONY: help setup debian demo check test test-slow bench docs clean
 
 PYTHON ?= python3
 CLANG_FORMAT ?= clang-format-22
@@ -24,7 +24,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make setup    only sets up: Python packages in .venv, and Debian packages where this is Debian'
 	@echo 'make check    only the static checks'
-	@echo 'make test-slow, make clean'
+	@echo 'make test-slow, make bench, make docs, make clean'
 
 setup: $(STAMP)
 
@@ -72,6 +72,14 @@ test: check
 
 test-slow: setup
 	$(BIN)/pytest -m 'slow and not hil' -n 2
+
+# Instructions and bytes on the emulated core against benchmarks/*.json; `make bench ARGS=--update` accepts them.
+bench: setup
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+# docs/cli.md from the commands themselves; a test compares.
+docs: setup
+	$(BIN)/python -m typer edgeq.cli utils docs --name edgeq --output docs/cli.md
 
 # What is made here; not .venv, which took minutes.
 clean:

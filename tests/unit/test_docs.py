@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,11 @@ def test_links_between_pages_lead_somewhere() -> None:
 def test_the_licence_is_whole() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text and "END OF TERMS AND CONDITIONS" in text and len(text) > 11_000
+
+
+def test_the_reference_of_the_commands_is_fresh(tmp_path: Path) -> None:
+    """`make docs` writes it."""
+    made = tmp_path / "cli.md"
+    command = [sys.executable, "-m", "typer", "edgeq.cli", "utils", "docs", "--name", "edgeq", "--output", str(made)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    assert made.read_text() == (ROOT / "docs/cli.md").read_text()
