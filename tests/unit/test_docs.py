@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.boards.board import Board, boards
+from edgeq.cli.console import INTERNAL_FAULT, INTERRUPTED
 from edgeq.errors import EdgeqError
 from edgeq.report.validate import schema
 
@@ -65,7 +66,7 @@ def test_the_readme_lists_every_exit_code() -> None:
         return {kind.exit_code}.union(*(codes(sub) for sub in kind.__subclasses__()))
 
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
-    assert listed == codes(EdgeqError) | {0, 130}
+    assert listed == codes(EdgeqError) | {0, INTERNAL_FAULT, INTERRUPTED}
 
 
 def test_every_make_target_of_the_readme_is_there() -> None:
