@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 from engine_host import EngineHost, compile_engine_host
+from hypothesis import settings
+
+# The same examples on every machine, and no failure for a slow one.
+settings.register_profile("edgeq", deadline=None, derandomize=True, database=None)
+settings.load_profile("edgeq")
 
 
 @pytest.fixture(scope="session")

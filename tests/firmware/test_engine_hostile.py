@@ -45,7 +45,7 @@ CONV_PARAMS = {"stride": 8, "dilation": 16, "top": 24, "zero_point": 32, "low": 
 
 
 def with_field(image: bytes, table: int | None, at: int, value: int) -> bytes:
-    """The image with one u32 of its plan changed, sound otherwise. `table` is where the header gives a table's offset."""
+    """The image with one u32 of its plan changed, else sound. `table` is where the header gives a table's offset."""
     out = bytearray(image)
     plan, size = struct.unpack_from("<2I", out, 16 + 4)
     base = plan + (struct.unpack_from("<I", out, plan + table)[0] if table else 0)

@@ -9,6 +9,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from edgeq import ops
 from edgeq.convert import write_tflite
 from edgeq.graph import Graph
+from edgeq.ops.numerics import activation_range
+from edgeq.ops.weights import bias_values, channel_multipliers
 
 # Rounds once where TFLite Micro rounds twice; every other operator is equal.
 ROUNDS_ONCE = {"FULLY_CONNECTED"}
@@ -50,6 +52,25 @@ def test_litert_is_equal_or_a_named_lsb_away(name: str) -> None:
     differences = [d for graph in ops.OPS[name].cases() if _has_bias(graph) for d in _differences(graph)]
     assert max(differences) == (1 if name in ROUNDS_ONCE else 0)
     assert np.count_nonzero(differences) <= len(differences) // 50
+
+
+@pytest.mark.parametrize(
+    "graph", list(ops.OPS["FULLY_CONNECTED"].cases()), ids=lambda graph: str(graph.tensor("w").shape)
+)
+def test_litert_rounds_a_fully_connected_once(graph: Graph) -> None:
+    (node,) = graph.nodes
+    x, weights, y = graph.tensor("x"), graph.constant(node, 1), graph.tensor("y")
+    multipliers, shifts = channel_multipliers(graph, node, len(weights))
+    values = np.random.default_rng(0).integers(-128, 128, (SAMPLES, *x.shape[1:]), dtype=np.int8)
+    acc = (values.astype(int) - x.zero_point) @ weights.T.astype(int) + bias_values(graph, node, len(weights))
+    once = ((acc * multipliers >> (30 - shifts)) + 1 >> 1) + y.zero_point
+    expected = np.clip(once, *activation_range(node.attrs["activation"], y.scale, y.zero_point))
+    interpreter = _litert(graph)
+    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+    for i in range(SAMPLES):
+        interpreter.set_tensor(given["index"], values[i : i + 1])
+        interpreter.invoke()
+        np.testing.assert_array_equal(interpreter.get_tensor(answer["index"])[0], expected[i])
 
 
 def test_litert_refuses_a_convolution_without_bias() -> None:

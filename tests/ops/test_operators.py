@@ -107,13 +107,7 @@ SMALL = st.integers(1, 4)
 SCALES = st.sampled_from((1e-6, 0.003, 0.02, 0.05, 0.3, 1.0, 40.0))
 ZERO_POINTS = st.sampled_from((-128, -127, -20, -1, 0, 1, 20, 126, 127))
 ACTIVATIONS = st.sampled_from(("NONE", "RELU", "RELU6"))
-RANDOM = settings(
-    max_examples=50,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+RANDOM = settings(max_examples=50, suppress_health_check=list(HealthCheck))
 
 
 @st.composite
