@@ -32,7 +32,7 @@ def read_onnx(data: bytes, name: str) -> Graph:
     """Parses, checks and shape-infers; the metadata gets the file's SHA-256."""
     model = _parse(data, name)
     graph = model.graph
-    constants = {init.name: _array(init, name) for init in graph.initializer}
+    constants = {init.name: _array(init) for init in graph.initializer}
     nodes: list[Node] = []
     for i, proto in enumerate(graph.node):
         if proto.domain not in ("", "ai.onnx"):
@@ -60,7 +60,7 @@ def read_onnx(data: bytes, name: str) -> Graph:
                 )
     metadata = {p.key: p.value for p in model.metadata_props} | {"source_sha256": hashlib.sha256(data).hexdigest()}
     return Graph(graph.name or name, tensors, (), inputs, inputs, {}).rebuilt(
-        nodes, tensors, outputs=outputs, metadata=metadata, name=name
+        nodes, tensors, outputs=outputs, metadata=metadata, name=metadata.get("edgeq.model", name)
     )
 
 
@@ -102,14 +102,14 @@ def _at(proto: onnx.NodeProto, index: int) -> str:
     return f"node {proto.name or index}"
 
 
-def _array(init: onnx.TensorProto, name: str) -> NDArray[Any]:
+def _array(proto: onnx.TensorProto) -> NDArray[Any]:
+    where = f"constant {proto.name}"
+    if proto.data_type not in _DTYPES:
+        raise Unsupported(f"constants of ONNX type {proto.data_type}", where=where)
     try:
-        values = numpy_helper.to_array(init)
+        return numpy_helper.to_array(proto)
     except (ValueError, TypeError) as e:
-        raise BadInput(f"the constant {init.name} is damaged", where=name) from e
-    if str(values.dtype) not in _DTYPES.values():
-        raise Unsupported(f"constants of type {values.dtype}", where=f"constant {init.name}")
-    return values
+        raise BadInput("is damaged", where=where) from e
 
 
 def _constant(attrs: dict[str, Any], where: str) -> NDArray[Any]:
@@ -125,7 +125,7 @@ def _attribute(attribute: onnx.AttributeProto) -> Any:
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+    return _array(value) if isinstance(value, onnx.TensorProto) else value
 
 
 def _activation(value: onnx.ValueInfoProto) -> Tensor:

@@ -1,0 +1,399 @@
+"""From small QDQ ONNX models to integer graphs: each pass, and each refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+from qdq import Qdq
+
+from edgeq import ops
+from edgeq.convert import convert_onnx, read_tflite, write_tflite
+from edgeq.errors import BadInput, EdgeqError, Unsupported
+from edgeq.graph import Graph
+
+
+def conv_relu() -> bytes:
+    q = Qdq(1, 3, 6, 6)
+    y = q.node("Conv", [q.x, q.weights("w", 4, 3, 3, 3), q.float_bias("b", 4)], "y", pads=[1, 1, 1, 1])
+    q.node("Relu", [y], "r")
+    return q.bytes(q.qdq("r", 0.04, -128))
+
+
+def asymmetric_padding() -> bytes:
+    q = Qdq(1, 2, 5, 7)
+    q.node("Conv", [q.x, q.weights("w", 3, 2, 3, 3)], "y", pads=[0, 1, 2, 0])
+    return q.bytes(q.qdq("y", 0.04, 7))
+
+
+def strided_padding() -> bytes:
+    """PyTorch's symmetric padding at stride 2, which is not SAME."""
+    q = Qdq(1, 3, 8, 8)
+    y = q.node("Conv", [q.x, q.weights("w", 4, 3, 3, 3)], "y", pads=[1, 1, 1, 1], strides=[2, 2])
+    return q.bytes(q.qdq(y, 0.04, 7))
+
+
+def max_pool() -> bytes:
+    q = Qdq(1, 3, 8, 8)
+    y = q.node("MaxPool", [q.x], "y", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    return q.bytes(y)
+
+
+def add_with_relu() -> bytes:
+    q = Qdq(1, 4, 5, 5)
+    q.node("Conv", [q.x, q.weights("w", 4, 4, 1, 1, per_channel=False), q.float_bias("b", 4)], "c")
+    q.node("Add", [q.qdq("c", 0.03, -9), q.x], "a")
+    q.node("Relu", ["a"], "r")
+    return q.bytes(q.qdq("r", 0.05, -128))
+
+
+def head(keepdims: int, op: str = "GlobalAveragePool") -> bytes:
+    """Average over the map, flatten, and a fully connected layer with a quantised bias."""
+    q = Qdq(1, 5, 4, 4)
+    if op == "GlobalAveragePool":
+        q.node(op, [q.x], "m")
+    else:
+        q.node(op, [q.x, q.constant("axes", np.array([-1, 2], np.int64))], "m", keepdims=keepdims)
+    flat = q.qdq("m", 0.0217, -4)
+    if keepdims:
+        flat = q.node("Flatten", [flat], "f")
+    weights = q.weights("w", 3, 5, per_channel=False)
+    bias = q.constant("b.q", np.array([400, -3000, 7], np.int32))
+    params = q.params("b", np.float32(0.0217) * np.float32(0.007), 0, np.int32)
+    q.node("Gemm", [flat, weights, q.node("DequantizeLinear", [bias, *params], "b")], "y", transB=1)
+    # A mean may be one off, since TFLite rounds it twice; a coarse output does not make more of it.
+    return q.bytes(q.qdq("y", 0.04, 11))
+
+
+def flattened_map() -> bytes:
+    q = Qdq(1, 3, 2, 4)
+    q.node("Conv", [q.x, q.weights("w", 3, 3, 1, 1)], "c")
+    flat = q.node("Flatten", [q.qdq("c", 0.03, 2)], "f")
+    q.node("Gemm", [flat, q.weights("g", 4, 24), q.float_bias("b", 4)], "y", transB=1)
+    return q.bytes(q.qdq("y", 0.02, 0))
+
+
+def average_pool() -> bytes:
+    q = Qdq(1, 3, 7, 7)
+    y = q.node("AveragePool", [q.x], "y", kernel_shape=[3, 3], strides=[2, 2], pads=[0, 1, 2, 0], count_include_pad=1)
+    return q.bytes(q.qdq(y, 0.05, 3))
+
+
+def unfolded_weights() -> bytes:
+    """The exporter left the weights in float, with a QuantizeLinear of their own; the activation is Clip(0, 6)."""
+    q = Qdq(1, 2, 4, 4)
+    q.constant("w", q.rng.uniform(-1, 1, (3, 2, 3, 3)).astype(np.float32))
+    q.node("Conv", [q.x, q.qdq("w", 1 / 127, 0)], "c", dilations=[1, 1])
+    bounds = [q.constant("low", np.array(0, np.float32)), q.constant("high", np.array(6, np.float32))]
+    q.node("Clip", ["c", *bounds], "r")
+    return q.bytes(q.qdq("r", 6 / 255, -128))
+
+
+MODELS: dict[str, tuple[Callable[[], bytes], list[str]]] = {
+    "conv_relu": (conv_relu, ["CONV_2D"]),
+    "asymmetric_padding": (asymmetric_padding, ["PAD", "CONV_2D"]),
+    "strided_padding": (strided_padding, ["PAD", "CONV_2D"]),
+    "max_pool": (max_pool, ["PADV2", "MAX_POOL_2D"]),
+    "add_with_relu": (add_with_relu, ["CONV_2D", "ADD"]),
+    "head": (lambda: head(1), ["MEAN", "RESHAPE", "FULLY_CONNECTED"]),
+    "head_reduce_mean": (lambda: head(1, "ReduceMean"), ["MEAN", "RESHAPE", "FULLY_CONNECTED"]),
+    "head_without_keepdims": (lambda: head(0, "ReduceMean"), ["MEAN", "FULLY_CONNECTED"]),
+    "flattened_map": (flattened_map, ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]),
+    "average_pool": (average_pool, ["PAD", "AVERAGE_POOL_2D"]),
+    "unfolded_weights": (unfolded_weights, ["CONV_2D"]),
+}
+
+
+def channels_last(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_integer_graph_means_what_the_onnx_model_means(name: str) -> None:
+    """Within 1 LSB of onnx's own evaluator in float, on values that the input's scale holds exactly."""
+    make, operators = MODELS[name]
+    data = make()
+    graph = convert_onnx(data, name)
+    assert [node.op for node in graph.nodes] == operators
+    assert graph.metadata["source_sha256"]
+    model = onnx.load_from_string(data)
+    given, answer = graph.tensor(graph.inputs[0]), graph.tensor(graph.outputs[0])
+    assert given.quant is not None and answer.quant is not None
+    shape = tuple(d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim)
+    evaluator, differences = ReferenceEvaluator(model), []
+    for seed in range(8):
+        q = np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8)
+        (real,) = evaluator.run(None, {"x": given.quant.dequantise(q)})
+        expected = answer.quant.quantise(channels_last(real), "int8").astype(int)
+        feeds = {given.name: np.ascontiguousarray(channels_last(q))}  # type: ignore[arg-type]
+        found = ops.run(graph, feeds)[answer.name]
+        assert found.shape == expected.shape
+        differences.append(np.abs(found - expected))
+    assert np.max(differences) <= 1 and np.mean(differences) < 0.25
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_file_holds_the_same_graph(name: str) -> None:
+    graph = convert_onnx(MODELS[name][0](), name)
+    again = read_tflite(write_tflite(graph))
+    assert [n.op for n in again.nodes] == [n.op for n in graph.nodes]
+    q = np.random.default_rng(0).integers(-128, 128, graph.tensor(graph.inputs[0]).shape, dtype=np.int8)
+    (x,), (y,) = graph.inputs, graph.outputs
+    np.testing.assert_array_equal(ops.run(graph, {x: q})[y], ops.run(again, {x: q})[y])
+
+
+def test_scales_and_integers_are_those_of_the_onnx_file_to_the_bit() -> None:
+    data = conv_relu()
+    graph = convert_onnx(data, "m")
+    values = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load_from_string(data).graph.initializer}
+    (node,) = graph.nodes
+    weights = graph.input(node, 1)
+    assert weights.quant is not None and weights.quant.axis == 0
+    assert np.array_equal(np.float32(weights.quant.scale), values["w.scale"])
+    assert np.array_equal(graph.constant(node, 1), values["w.q"].transpose(0, 2, 3, 1))
+    assert np.float32(graph.input(node, 0).scale) == values["x.scale"]
+    assert graph.output(node).zero_point == -128 and node.attrs["activation"] == "RELU"
+
+
+def test_a_quantised_bias_keeps_its_integers() -> None:
+    graph = convert_onnx(head(1), "m")
+    assert graph.constant(graph.nodes[-1], 2).tolist() == [400, -3000, 7]
+
+
+def test_a_float_bias_is_quantised_at_input_times_weights() -> None:
+    graph = convert_onnx(conv_relu(), "m")
+    bias = graph.input(graph.nodes[0], 2)
+    weights = graph.input(graph.nodes[0], 1)
+    assert bias.quant is not None and weights.quant is not None
+    assert bias.quant.scale == tuple(float(np.float32(0.05) * np.float32(s)) for s in weights.quant.scale)
+    original = onnx.numpy_helper.to_array(onnx.load_from_string(conv_relu()).graph.initializer[-3])
+    assert bias.data is not None
+    np.testing.assert_allclose(bias.quant.dequantise(bias.data), original, atol=max(bias.quant.scale) * 0.51)
+
+
+def test_nodes_of_one_name_are_told_apart() -> None:
+    q = Qdq(1, 2, 4, 4)
+    for source, y in ((q.x, "a"), ("a.r.dq", "b")):
+        q.node("Conv", [source, q.weights(f"{y}.w", 2, 2, 1, 1)], y)
+        q.node("Relu", [y], f"{y}.r")
+        q.qdq(f"{y}.r", 0.05, -128)
+    model = q.model("b.r.dq")
+    for node in model.graph.node:
+        node.name = "same"
+    graph = convert_onnx(model.SerializeToString(), "m")
+    assert [n.attrs["activation"] for n in graph.nodes] == ["RELU", "RELU"]
+
+
+# Refusals
+
+
+def refused(data: bytes, kind: type[EdgeqError], *parts: str) -> None:
+    with pytest.raises(kind) as caught:
+        convert_onnx(data, "model.onnx")
+    assert type(caught.value) is kind
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_float_island_is_refused() -> None:
+    q = Qdq(1, 3, 4, 4)
+    q.node("Conv", [q.x, q.weights("w", 3, 3, 1, 1)], "c")
+    q.node("Conv", ["c", q.weights("v", 3, 3, 1, 1)], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "node the c", "float", "QuantizeLinear")
+    q = Qdq(1, 3, 4, 4)
+    q.node("Conv", [q.x, q.weights("w", 3, 3, 1, 1)], "y")
+    refused(q.bytes("y"), Unsupported, "y", "float")
+    q = Qdq(1, 3, 4, 4)
+    q.node("Conv", ["x", q.weights("w", 3, 3, 1, 1)], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "input x is not quantised")
+
+
+def test_float_weights_are_refused() -> None:
+    q = Qdq(1, 3, 4, 4)
+    weights = q.constant("w", np.ones((3, 3, 1, 1), np.float32))
+    q.node("Conv", [q.x, weights], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "the y")
+
+
+def test_an_unknown_operator_is_named() -> None:
+    q = Qdq(1, 3, 4, 4)
+    q.node("Sigmoid", [q.x], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "Sigmoid", "the y")
+    q = Qdq(1, 3, 4, 4)
+    q.nodes.append(helper.make_node("Mystery", [q.x], ["y"], name="who", domain="example.org"))
+    refused(q.bytes(q.x), Unsupported, "example.org::Mystery", "who")
+    q = Qdq(1, 3, 4, 4)
+    q.node("Mystery", [q.x], "y")
+    refused(q.bytes(q.x), BadInput, "Mystery")
+
+
+def test_a_batch_that_is_not_fixed_is_refused() -> None:
+    q = Qdq(1, 3, 4, 4)
+    q.inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 4, 4])]
+    y = q.node("MaxPool", [q.x], "y", kernel_shape=[2, 2])
+    refused(q.bytes(y), Unsupported, "batch", "not fixed")
+    q.inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)]
+    refused(q.bytes(y), BadInput, "shape")
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
+def test_an_impossible_scale_is_refused(scale: float) -> None:
+    q = Qdq(1, 3, 4, 4, scale=scale)
+    y = q.node("MaxPool", [q.x], "y", kernel_shape=[2, 2])
+    refused(q.bytes(y), BadInput, "scale must be finite and above zero", "the x.q")
+
+
+def test_two_quantisations_of_one_tensor_are_refused() -> None:
+    q = Qdq(1, 3, 4, 4)
+    params = q.params("other", 0.1, 0)
+    q.node("QuantizeLinear", ["x", *params], "x.q2")
+    other = q.node("DequantizeLinear", ["x.q2", *params], "x.dq2")
+    q.node("Add", [q.x, other], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "quantised twice")
+    q = Qdq(1, 3, 4, 4)
+    wrong = q.node("DequantizeLinear", ["x.q", *q.params("other", 0.1, 0)], "wrong")
+    refused(q.bytes(q.node("MaxPool", [wrong], "y", kernel_shape=[2, 2])), BadInput, "another scale")
+
+
+def test_one_quantisation_written_twice_is_one() -> None:
+    q = Qdq(1, 3, 4, 4)
+    params = q.params("same", 0.05, 3)
+    q.node("QuantizeLinear", ["x", *params], "x.q2")
+    other = q.node("DequantizeLinear", ["x.q2", *params], "x.dq2")
+    q.node("Add", [q.x, other], "y")
+    graph = convert_onnx(q.bytes(q.qdq("y", 0.1, 0)), "m")
+    assert graph.nodes[0].inputs == (graph.inputs[0], graph.inputs[0])
+
+
+@pytest.mark.parametrize("opset", [13, 18, 21, 23])
+def test_the_opsets_that_are_read(opset: int) -> None:
+    q = Qdq(1, 3, 6, 6)
+    y = q.node("Conv", [q.x, q.weights("w", 4, 3, 3, 3), q.float_bias("b", 4)], "y")
+    assert convert_onnx(q.bytes(q.qdq(y, 0.04, -128), opset), "m").nodes[0].op == "CONV_2D"
+
+
+@pytest.mark.parametrize("opset", [12, 24])
+def test_other_opsets_are_refused(opset: int) -> None:
+    model = onnx.load_from_string(max_pool())
+    model.opset_import[0].version = opset
+    refused(model.SerializeToString(), Unsupported, f"opset {opset}", "export with opset 18")
+
+
+def test_weights_beside_the_model_are_refused() -> None:
+    model = onnx.load_from_string(conv_relu())
+    model.graph.initializer[0].data_location = TensorProto.EXTERNAL
+    refused(model.SerializeToString(), Unsupported, "beside the model")
+    q = Qdq(1, 3, 4, 4)
+    value = onnx.numpy_helper.from_array(np.zeros(1, np.float32), "v")
+    value.data_location = TensorProto.EXTERNAL
+    value.external_data.add(key="location", value="/etc/passwd")
+    q.nodes.append(helper.make_node("Constant", [], ["c"], name="c", value=value))
+    refused(q.model(q.x).SerializeToString(), Unsupported, "beside the model")
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "message"),
+    [
+        ("MaxPool", {"kernel_shape": [2, 2], "ceil_mode": 1}, "ceil_mode"),
+        ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2]}, "dilation"),
+        ("AveragePool", {"kernel_shape": [3, 3], "pads": [0, 1, 2, 0]}, "count_include_pad=0"),
+        ("Transpose", {"perm": [0, 2, 3, 1]}, "Transpose"),
+        ("Relu", {}, "Relu"),
+        ("Reshape", {}, "Reshape"),
+    ],
+)
+def test_forms_without_a_twin_are_refused(op: str, attrs: dict[str, object], message: str) -> None:
+    q = Qdq(1, 4, 6, 6)
+    shape = [q.constant("shape", np.array([1, 6, 4, 6], np.int64))] if op == "Reshape" else []
+    q.node(op, [q.x, *shape], "y", **attrs)
+    refused(q.bytes(q.qdq("y", 0.05, 3)), Unsupported, message, "the y")
+
+
+@pytest.mark.parametrize(
+    ("group", "weights", "attrs"),
+    [(4, (4, 1, 3, 3), {}), (2, (4, 2, 1, 1), {}), (1, (4, 4, 1, 1), {"strides": [2000] * 2})],
+)
+def test_convolutions_without_a_twin_are_refused(
+    group: int, weights: tuple[int, ...], attrs: dict[str, object]
+) -> None:
+    q = Qdq(1, 4, 6, 6)
+    q.node("Conv", [q.x, q.weights("w", *weights)], "y", group=group, **attrs)
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "the y")
+
+
+def test_asymmetric_weights_are_refused() -> None:
+    q = Qdq(1, 2, 4, 4)
+    values = q.constant("w.q", np.ones((2, 2, 1, 1), np.int8))
+    q.node("Conv", [q.x, q.node("DequantizeLinear", [values, *q.params("w", 0.1, 5)], "w")], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "symmetric")
+
+
+@pytest.mark.parametrize("bias", [np.nan, np.inf, 1e30])
+def test_an_impossible_bias_is_refused(bias: float) -> None:
+    q = Qdq(1, 2, 4, 4)
+    values = q.constant("b", np.array([bias, 0], np.float32))
+    q.node("Conv", [q.x, q.weights("w", 2, 2, 1, 1), values], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), BadInput, "32 bits")
+
+
+def test_a_flattened_map_that_leaves_the_model_is_refused() -> None:
+    """Its order would not be ONNX's."""
+    q = Qdq(1, 3, 2, 4)
+    flat = q.node("Flatten", [q.x], "f")
+    refused(q.bytes(flat), Unsupported, "output of the model")
+
+
+def test_flattened_weights_read_in_two_orders_are_refused() -> None:
+    q = Qdq(1, 3, 2, 4)
+    w = q.weights("w", 24, 24)
+    q.node("Gemm", [q.node("Flatten", [q.x], "f"), w], "y", transB=1)
+    q.node("Gemm", [q.qdq("y", 0.1, 0), w], "z", transB=1)
+    refused(q.bytes(q.qdq("z", 0.1, 0)), Unsupported, "two layouts")
+
+
+def test_quantisation_by_blocks_or_along_no_axis_is_refused() -> None:
+    q = Qdq(1, 2, 4, 4)
+    values = q.constant("w.q", np.ones((2, 2, 1, 1), np.int8))
+    q.node("Conv", [q.x, q.node("DequantizeLinear", [values, *q.params("w", [0.1, 0.1], [0, 0])], "w", axis=7)], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), BadInput, "axis 7")
+    q = Qdq(1, 2)
+    values = q.constant("w.q", np.ones((2, 2), np.int8))
+    params = q.params("w", [[0.1, 0.1]], [[0, 0]])
+    q.node("Gemm", [q.x, q.node("DequantizeLinear", [values, *params], "w", block_size=2, axis=0)], "y", transB=1)
+    refused(q.bytes(q.qdq("y", 0.1, 0), opset=21), Unsupported, "blocks")
+
+
+def test_what_is_no_onnx_model_is_refused() -> None:
+    for data in (b"", b"\0", b"garbage" * 100, conv_relu()[:-200], b"\x08\x0a"):
+        refused(data, BadInput, "model.onnx")
+
+
+def test_damaged_bytes_end_in_an_edgeq_error_or_a_graph() -> None:
+    original, rng, errors = flattened_map(), np.random.default_rng(0), 0
+    for _ in range(400):
+        data = bytearray(original[: rng.integers(1, len(original))] if rng.random() < 0.2 else original)
+        for at in rng.integers(0, len(data), rng.integers(1, 5)):
+            data[at] ^= 1 << int(rng.integers(0, 8))
+        try:
+            convert_onnx(bytes(data), "model.onnx")
+        except EdgeqError:
+            errors += 1
+    assert errors > 100
+
+
+def test_a_constant_of_an_unknown_type_is_refused() -> None:
+    model = onnx.load_from_string(conv_relu())
+    model.graph.initializer[0].data_type = 99
+    refused(model.SerializeToString(), BadInput, "model.onnx")
+    model.graph.initializer[0].data_type = TensorProto.FLOAT16
+    refused(model.SerializeToString(), BadInput, "model.onnx")
+
+
+def test_the_converted_graph_is_wholly_integer() -> None:
+    graph: Graph = convert_onnx(flattened_map(), "m")
+    assert {t.dtype for t in graph.tensors.values()} == {"int8", "int32"}
