@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-from edgeq.errors import BoardTrouble
+from edgeq.errors import BadInput, BoardTrouble
 from edgeq.link.escape import escape
 from edgeq.link.frames import PAYLOAD_MAX_BYTES
 
@@ -21,6 +21,7 @@ WRITE_MAX_BYTES = PAYLOAD_MAX_BYTES - 4
 ROWS_MAX = 32
 INFO_MAX_BYTES = 16384
 MODEL_NAME_MAX_BYTES = 64
+ENGINE_NAME_MAX_BYTES = 16
 
 ANSWER = 0x40  # added to the request's type
 BUSY = 0xFE
@@ -44,6 +45,7 @@ class Request(IntEnum):
     REBOOT = 0x8B
     CLOCK = 0x8C
     LOAD_GOLDEN = 0x8D
+    ENGINE = 0x8E
 
 
 class RunFlag(IntFlag):
@@ -177,6 +179,13 @@ def pack_write(offset: int, data: bytes) -> bytes:
     if not 1 <= len(data) <= WRITE_MAX_BYTES:
         raise ValueError(f"{len(data)} bytes at once")
     return pack_u32(offset) + data
+
+
+def pack_name(name: str) -> bytes:
+    """The name of an engine, 1 to 16 bytes of ASCII."""
+    if not (name.isascii() and 1 <= len(name) <= ENGINE_NAME_MAX_BYTES):
+        raise BadInput(f"{name!r} is no engine's name", hint="native or tflm")
+    return name.encode()
 
 
 def unpack_nothing(payload: bytes) -> None:

@@ -131,6 +131,10 @@ class Session:
         """Runs golden sample `index` on the board and lets the board compare."""
         return messages.unpack_selftest(self._ask(Request.SELFTEST, messages.pack_u32(index), long=True))
 
+    def choose_engine(self, name: str) -> None:
+        """Opens the model with another engine of this firmware."""
+        messages.unpack_nothing(self._ask(Request.ENGINE, messages.pack_name(name), long=True))
+
     def clock_ticks(self) -> int:
         """The board's clock now."""
         return messages.unpack_ticks(self._ask(Request.CLOCK))

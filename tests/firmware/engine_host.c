@@ -46,14 +46,16 @@ static void unmap(void *ctx, const uint8_t *window) {
     free((void *)(uintptr_t)window);
 }
 
+static const eq_engine_kind *const kinds[] = {&eq_native, NULL};
+
 /* Opens the image with an arena of the plan's size; free(engine->arena) follows eq_engine_close. */
 static eq_status open_exactly(eq_engine *engine, const eq_hal *hal) {
     int8_t *arena = take(CAPACITY);
-    eq_status status = eq_engine_open(engine, hal, arena, CAPACITY, NULL, 0);
+    eq_status status = eq_engine_open(engine, kinds, hal, arena, CAPACITY, NULL, 0);
     eq_engine_close(engine);
     free(arena);
     arena = take(engine->arena_bytes);
-    if (status == EQ_OK) status = eq_engine_open(engine, hal, arena, engine->arena_bytes, NULL, 0);
+    if (status == EQ_OK) status = eq_engine_open(engine, kinds, hal, arena, engine->arena_bytes, NULL, 0);
     engine->arena = arena;
     return status;
 }

@@ -174,7 +174,9 @@ def test_info(board: Session) -> None:
         "board": "toy",
         "kind": "host",
         "port": "test",
-        "engine": "native",
+        "engine": "toy",
+        "engines": "toy,other",
+        "engine_version": "a toy",
         "clock_unit": "ticks",
         "clock_hz": "1000",
         "kernels": "conv2d_s8:1,add_s8:1",
@@ -184,6 +186,19 @@ def test_info(board: Session) -> None:
         "features": "golden,hash,profile,step",
     }
     assert b"edgeq " + __version__.encode() + b" on toy (host, test)" in board.log
+
+
+def test_another_engine_is_chosen(board: Session) -> None:
+    board.load_golden(0)
+    board.choose_engine("other")
+    assert board.info()["engine"] == "other"
+    with pytest.raises(BoardError) as refused:
+        board.run()  # the input went with the engine before
+    assert refused.value.code == ErrorCode.NOT_READY
+    with pytest.raises(BoardError) as unknown:
+        board.choose_engine("third")
+    assert unknown.value.code == ErrorCode.OUT_OF_RANGE
+    assert board.info()["engine"] == "other"
 
 
 def test_model_and_steps(board: Session) -> None:
@@ -354,7 +369,8 @@ def test_hello_forgets_the_last_answer(toy: Path) -> None:
         (Frame(Request.READ_STEP, 1, bytes(11)), ErrorCode.MALFORMED),
         (Frame(Request.STEP, 1, b"\3\0\0\0"), ErrorCode.OUT_OF_RANGE),
         (Frame(Request.INFO, 1, b"\xff\xff\xff\xff"), ErrorCode.OUT_OF_RANGE),
-        (Frame(0x8E, 1), ErrorCode.UNKNOWN_REQUEST),
+        (Frame(0x8E, 1), ErrorCode.MALFORMED),
+        (Frame(0x8F, 1), ErrorCode.UNKNOWN_REQUEST),
         (Frame(0xBF, 1), ErrorCode.UNKNOWN_REQUEST),
     ],
 )
@@ -483,7 +499,7 @@ def test_console_says_why_not(toy: Path, command: str, wrong: str, why: str) -> 
 
 def test_console_help_names_each_command(toy: Path) -> None:
     shown = typed(toy, b"help\r").split("\r\n")[1:-1]
-    assert [line.split()[0] for line in shown] == ["help", "info", "bench", "profile", "selftest", "reboot"]
+    assert [line.split()[0] for line in shown] == ["help", "info", "bench", "profile", "selftest", "engine", "reboot"]
     page = (HERE.parents[1] / "docs" / "link-protocol.md").read_text()
     for line in shown:
         assert f"| `{line.split()[0]}" in page

@@ -43,6 +43,8 @@ eq_status eq_engine_run(eq_engine *e, uint32_t steps, eq_observer observer, void
             x[SIZE - 1 - i] = t;
         }
         now += 100 * (step + 1);
+        e->step_output = x;
+        e->step_output_bytes = SIZE;
         if (!observer(ctx, step, x, SIZE)) break;
     }
     return EQ_OK;
@@ -87,6 +89,23 @@ eq_status eq_engine_golden_check(eq_engine *e, uint32_t index, bool *equal, uint
             *first_difference = i;
         }
     return EQ_OK;
+}
+
+static const char *toy_version(void) {
+    return "a toy";
+}
+
+static const eq_engine_kind toy = {.name = "toy", .version = toy_version};
+static const eq_engine_kind other = {.name = "other", .version = toy_version};
+static const eq_engine_kind *const kinds[] = {&toy, &other, NULL};
+
+eq_status eq_engine_choose(eq_engine *e, const char *name, uint32_t name_bytes) {
+    for (uint32_t i = 0; kinds[i]; i++)
+        if (strlen(kinds[i]->name) == name_bytes && memcmp(kinds[i]->name, name, name_bytes) == 0) {
+            e->kind = kinds[i];
+            return EQ_OK;
+        }
+    return fault(e, EQ_OUT_OF_RANGE, "no such engine", 0, 0);
 }
 
 bool eq_engine_kernel(uint32_t index, const char **name, uint32_t *id, uint32_t *version) {
@@ -136,7 +155,9 @@ int main(int argc, char **argv) {
                   .write = hal_write,
                   .clock = hal_clock,
                   .reboot = hal_reboot};
-    eq_engine e = {.hal = &hal,
+    eq_engine e = {.kinds = kinds,
+                   .kind = &toy,
+                   .hal = &hal,
                    .arena = arena,
                    .arena_capacity = SIZE,
                    .arena_bytes = SIZE,

@@ -1,4 +1,4 @@
-#include "image.h"
+#include "eq_image.h"
 
 #include <string.h>
 

@@ -24,7 +24,7 @@ static void help(eq_console *console, const eq_text *out, const char *arguments)
     (void)console, (void)arguments;
     for (const eq_command *c = eq_commands; c->name; c++) {
         eq_text_left(out, c->name, 10);
-        eq_text_left(out, c->arguments, 6);
+        eq_text_left(out, c->arguments, 8);
         eq_text_str(out, c->help);
         eq_text_str(out, "\r\n");
     }
@@ -163,6 +163,18 @@ static void selftest(eq_console *console, const eq_text *out, const char *argume
     eq_text_str(out, " golden samples equal\r\n");
 }
 
+static void engine(eq_console *console, const eq_text *out, const char *arguments) {
+    eq_inference *inf = console->inference;
+    uint32_t bytes = 0;
+    while (arguments[bytes] && arguments[bytes] != ' ') bytes++;
+    if (bytes && failed(console, out, eq_inference_choose(inf, arguments, bytes))) return;
+    eq_text_str(out, "engine ");
+    eq_text_str(out, inf->engine->kind->name);
+    eq_text_str(out, " (");
+    eq_text_str(out, inf->engine->kind->version());
+    eq_text_str(out, ")\r\n");
+}
+
 static void reboot(eq_console *console, const eq_text *out, const char *arguments) {
     (void)out, (void)arguments;
     console->reboot = true;
@@ -174,6 +186,7 @@ const eq_command eq_commands[] = {
     {"bench", "[N]", "time N inferences (10 if not given, at most 1000)", bench},
     {"profile", "", "time each step of one inference", profile},
     {"selftest", "", "run the golden samples and compare every byte", selftest},
+    {"engine", "[NAME]", "which engine runs the model, or choose one of `info`", engine},
     {"reboot", "", "restart the board", reboot},
     {NULL, NULL, NULL, NULL},
 };

@@ -29,6 +29,8 @@ bool eq_inference_write(eq_inference *inference, uint32_t offset, const uint8_t 
 eq_status eq_inference_golden(eq_inference *inference, uint32_t index);
 /* Golden sample 0, or zeros where the image has none. */
 eq_status eq_inference_sample(eq_inference *inference);
+/* Opens the model with another engine; what was measured is forgotten. */
+eq_status eq_inference_choose(eq_inference *inference, const char *engine, uint32_t name_bytes);
 bool eq_inference_ready(const eq_inference *inference); /* the whole input is there */
 
 /* Runs steps [0, steps), 0 for all. ticks is the time of the steps alone: neither hashing nor progress count.

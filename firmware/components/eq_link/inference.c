@@ -14,6 +14,12 @@ bool eq_inference_write(eq_inference *inf, uint32_t offset, const uint8_t *data,
     return true;
 }
 
+eq_status eq_inference_choose(eq_inference *inf, const char *engine, uint32_t name_bytes) {
+    eq_status status = eq_engine_choose(inf->engine, engine, name_bytes);
+    if (status != EQ_OUT_OF_RANGE) inf->input_held = inf->steps_done = inf->hashed = inf->profiled = 0;
+    return status;
+}
+
 static void input_is_whole(eq_inference *inf) {
     eq_engine_input(inf->engine, &inf->input_held);
     inf->steps_done = 0;

@@ -45,13 +45,24 @@ static void kernels(const page *p) {
     end(p);
 }
 
+static void engines(const page *p, const eq_engine *engine) {
+    key(p, "engines");
+    for (const eq_engine_kind *const *kind = engine->kinds; *kind; kind++) {
+        if (kind != engine->kinds) eq_text_str(p->out, p->table ? ", " : ",");
+        eq_text_str(p->out, (*kind)->name);
+    }
+    end(p);
+}
+
 void eq_info(const eq_text *out, const eq_hal *hal, const eq_engine *engine, bool table) {
     page p = {out, table};
     text(&p, "firmware", EQ_FIRMWARE_VERSION);
     text(&p, "board", hal->board);
     text(&p, "kind", hal->kind);
     text(&p, "port", hal->port);
-    text(&p, "engine", "native");
+    text(&p, "engine", engine->kind->name);
+    engines(&p, engine);
+    text(&p, "engine_version", engine->kind->version());
     text(&p, "clock_unit", hal->clock_unit);
     number(&p, "clock_hz", hal->clock_hz);
     kernels(&p);

@@ -170,12 +170,7 @@ static eq_error read_step(exchange *x) {
     const eq_inference *inf = x->server->inference;
     if (inf->steps_done == 0 || inf->steps_done - 1 != arg(x, 0))
         return fail(x, EQ_ERROR_NOT_READY, "the last run did not end with this step");
-    eq_step s;
-    eq_tensor output;
-    eq_status status = eq_engine_step(inf->engine, arg(x, 0), &s);
-    if (status == EQ_OK) status = eq_engine_tensor(inf->engine, s.output, &output);
-    if (status != EQ_OK) return engine_failed(x, status);
-    return put_part(x, inf->engine->arena + output.arena_offset, output.bytes, arg(x, 1), arg(x, 2));
+    return put_part(x, inf->engine->step_output, inf->engine->step_output_bytes, arg(x, 1), arg(x, 2));
 }
 
 /* Rows [first, rows) that fit; none at `first` == rows, which ends the tool's reading. */
@@ -231,6 +226,14 @@ static eq_error clock_now(exchange *x) {
     return EQ_ERROR_NONE;
 }
 
+static eq_error choose_engine(exchange *x) {
+    eq_status status = eq_inference_choose(x->server->inference, (const char *)x->in, x->in_bytes);
+    if (status == EQ_OUT_OF_RANGE) return fail(x, EQ_ERROR_RANGE, "this firmware has no such engine");
+    if (status == EQ_OK) return EQ_ERROR_NONE;
+    x->fault = &x->server->inference->engine->fault;
+    return status == EQ_NO_MODEL ? EQ_ERROR_NO_MODEL : EQ_ERROR_REFUSED;
+}
+
 typedef struct request {
     uint8_t type;
     bool model;           /* needs one */
@@ -253,6 +256,7 @@ static const request requests[] = {
     {0x8B, false, 0, 0, reboot},
     {0x8C, false, 0, 0, clock_now},
     {0x8D, true, 4, 4, load_golden},
+    {0x8E, false, 1, 16, choose_engine},
 };
 
 static eq_error dispatch(exchange *x, uint8_t type) {

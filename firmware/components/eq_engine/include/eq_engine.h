@@ -1,4 +1,5 @@
-/* The native engine: opens a model image, validates its plan, runs it step by step.
+/* An engine opens the model image in flash and runs it step by step. Which engine that is, is its kind:
+ * `native` walks the plan with eq_kernels and is in this component; TensorFlow Lite Micro is in eq_tflm.
  *
  * No malloc, no globals: the caller owns the engine struct, the arena and the scratch. Every offset and size
  * that the image or the plan holds is checked in eq_engine_open before anything is run. */
@@ -58,7 +59,14 @@ typedef struct eq_plan {
     uint32_t input, output;
 } eq_plan;
 
+/* Called after each step, e.g. to read the clock or hash its output. Return false to stop the run there. */
+typedef bool (*eq_observer)(void *ctx, uint32_t step, const int8_t *output, uint32_t bytes);
+
+typedef struct eq_engine_kind eq_engine_kind;
+
 typedef struct eq_engine {
+    const eq_engine_kind *const *kinds; /* what this firmware has */
+    const eq_engine_kind *kind;         /* what is in use */
     const eq_hal *hal;
     int8_t *arena;
     uint32_t arena_capacity;
@@ -67,23 +75,49 @@ typedef struct eq_engine {
     bool open;
     eq_fault fault; /* of the last call that did not return EQ_OK */
 
-    eq_plan plan; /* its bytes stay mapped while the engine is open */
-    uint32_t image_bytes, tflite_offset;
+    uint32_t image_bytes, tflite_offset, tflite_bytes;
     uint32_t golden_offset, golden_bytes, golden_count;
     uint8_t sha256[32];
     char name[EQ_NAME_MAX + 1];
 
+    /* Set by the kind when it opens the model. */
     uint32_t steps, arena_bytes, scratch_bytes;
-    uint32_t input, output; /* tensor indices */
+    uint32_t input, output;    /* tensor indices */
+    eq_plan plan;              /* native: its bytes stay mapped while the engine is open */
+    const int8_t *step_output; /* of the last step that ran */
+    uint32_t step_output_bytes;
 } eq_engine;
 
-/* Called after each step, e.g. to read the clock or hash its output. Return false to stop the run there. */
-typedef bool (*eq_observer)(void *ctx, uint32_t step, const int8_t *output, uint32_t bytes);
+struct eq_image;
 
-/* Opens the image in the model partition. Arena and scratch must be 16-byte aligned. */
-eq_status eq_engine_open(eq_engine *engine, const eq_hal *hal, int8_t *arena, uint32_t arena_capacity,
-                         uint8_t *scratch, uint32_t scratch_capacity);
+/* What an engine does differently from another. */
+struct eq_engine_kind {
+    const char *name;             /* "native", "tflm" */
+    const char *(*version)(void); /* of what it is built with, for `info` */
+    /* Opens the model of a checked image; sets steps, arena_bytes, scratch_bytes, input and output. */
+    eq_status (*open)(eq_engine *engine, const struct eq_image *image);
+    void (*close)(eq_engine *engine); /* also after an open that failed */
+    /* Runs steps [0, steps), steps >= 1, and calls the observer after each. */
+    eq_status (*run)(eq_engine *engine, uint32_t steps, eq_observer observer, void *ctx);
+    int8_t *(*data)(const eq_engine *engine, uint32_t tensor); /* of the input and the output */
+    eq_status (*tensor)(const eq_engine *engine, uint32_t index, eq_tensor *out);
+    eq_status (*step)(const eq_engine *engine, uint32_t index, eq_step *out);
+};
+
+extern const eq_engine_kind eq_native;
+
+/* Opens the image in the model partition with the first of `kinds`, the NULL-terminated table of the engines
+ * that this firmware has. Arena and scratch must be 16-byte aligned. */
+eq_status eq_engine_open(eq_engine *engine, const eq_engine_kind *const *kinds, const eq_hal *hal,
+                         int8_t *arena, uint32_t arena_capacity, uint8_t *scratch, uint32_t scratch_capacity);
+/* Closes the model and opens it again with the kind of that name. EQ_OUT_OF_RANGE, and nothing closed, if
+ * there is no such kind. */
+eq_status eq_engine_choose(eq_engine *engine, const char *name, uint32_t name_bytes);
 void eq_engine_close(eq_engine *engine);
+
+/* Records what went wrong; returns its status. */
+eq_status eq_engine_fail(eq_engine *engine, eq_status status, const char *what, uint32_t step,
+                         uint32_t value);
 
 /* Runs steps [0, steps); 0 means all. The input must have been written before: running overwrites it, since
  * its bytes are reused once they are read. */

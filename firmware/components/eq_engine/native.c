@@ -1,0 +1,110 @@
+/* The native engine: walks the plan, maps each step's weights while it runs, calls eq_kernels. */
+#include <string.h>
+
+#include "eq_image.h"
+#include "plan.h"
+
+static eq_status check_capacity(eq_engine *e) {
+    if (e->plan.arena_bytes > e->arena_capacity)
+        return eq_engine_fail(e, EQ_TOO_LARGE, "the model needs a larger arena", 0, e->plan.arena_bytes);
+    if (e->plan.scratch_bytes > e->scratch_capacity)
+        return eq_engine_fail(e, EQ_TOO_LARGE, "the model needs a larger scratch", 0, e->plan.scratch_bytes);
+    return EQ_OK;
+}
+
+static eq_status open(eq_engine *e, const eq_image *image) {
+    const eq_section *plan = &image->sections[EQ_SECTION_PLAN];
+    const uint8_t *bytes = e->hal->map(e->hal->ctx, plan->offset, plan->bytes);
+    if (!bytes) return eq_engine_fail(e, EQ_MAP_FAILED, "the plan cannot be mapped", 0, plan->offset);
+    e->plan.bytes = bytes;
+    if ((uintptr_t)bytes % 4)
+        return eq_engine_fail(e, EQ_MAP_FAILED, "the plan is not mapped on a 4-byte boundary", 0, 0);
+    eq_status status = eq_plan_check(&e->plan, bytes, plan->bytes, &e->fault);
+    if (status == EQ_OK) status = check_capacity(e);
+    if (status != EQ_OK) return status;
+    if (e->plan.tflite_bytes != e->tflite_bytes)
+        return eq_engine_fail(e, EQ_BAD_PLAN, "the plan belongs to another model", 0, e->plan.tflite_bytes);
+    e->steps = e->plan.steps_count;
+    e->arena_bytes = e->plan.arena_bytes;
+    e->scratch_bytes = e->plan.scratch_bytes;
+    e->input = e->plan.input;
+    e->output = e->plan.output;
+    memset(e->arena, 0, e->plan.arena_bytes);
+    return EQ_OK;
+}
+
+static void close(eq_engine *e) {
+    if (e->plan.bytes) e->hal->unmap(e->hal->ctx, e->plan.bytes);
+    e->plan.bytes = NULL;
+}
+
+/* A range of the .tflite as mapped bytes; NULL for an empty one. */
+static eq_status map_range(eq_engine *e, uint32_t step, const eq_range *range, const void **data) {
+    *data = NULL;
+    if (!range->bytes) return EQ_OK;
+    *data = e->hal->map(e->hal->ctx, e->tflite_offset + range->offset, range->bytes);
+    return *data ? EQ_OK
+                 : eq_engine_fail(e, EQ_MAP_FAILED, "a step's weights cannot be mapped", step, range->bytes);
+}
+
+static eq_status run_step(eq_engine *e, uint32_t index) {
+    const eq_step_kind *kind;
+    eq_call call = eq_plan_call(&e->plan, index, &kind);
+    const char *what =
+        kind->check(&call); /* sets the ranges; the plan cannot have changed since it was opened */
+    if (what) return eq_engine_fail(e, EQ_BAD_PLAN, what, index, 0);
+    const void *weights, *bias = NULL;
+    eq_status status = map_range(e, index, &call.weights, &weights);
+    if (status == EQ_OK) status = map_range(e, index, &call.bias, &bias);
+    if (status == EQ_OK) {
+        call.x[0] = e->arena + call.in[0].arena_offset;
+        call.x[1] = e->arena + call.in[1].arena_offset;
+        call.y = e->arena + call.out.arena_offset;
+        call.weights_data = weights;
+        call.bias_data = bias;
+        kind->run(&call);
+    }
+    if (bias) e->hal->unmap(e->hal->ctx, bias);
+    if (weights) e->hal->unmap(e->hal->ctx, weights);
+    return status;
+}
+
+static eq_status run(eq_engine *e, uint32_t steps, eq_observer observer, void *ctx) {
+    for (uint32_t i = 0; i < steps; i++) {
+        eq_status status = run_step(e, i);
+        if (status != EQ_OK) return status;
+        eq_tensor out = eq_plan_tensor(&e->plan, eq_plan_step(&e->plan, i).output);
+        if (!observer(ctx, i, e->arena + out.arena_offset, out.bytes)) break;
+    }
+    return EQ_OK;
+}
+
+static int8_t *data(const eq_engine *e, uint32_t index) {
+    return e->arena + eq_plan_tensor(&e->plan, index).arena_offset;
+}
+
+static eq_status tensor(const eq_engine *e, uint32_t index, eq_tensor *out) {
+    if (index >= e->plan.tensors_count) return EQ_OUT_OF_RANGE;
+    *out = eq_plan_tensor(&e->plan, index);
+    return EQ_OK;
+}
+
+static eq_status step(const eq_engine *e, uint32_t index, eq_step *out) {
+    *out = eq_plan_step(&e->plan, index);
+    return EQ_OK;
+}
+
+static const char *version(void) {
+    return "plain C kernels";
+}
+
+const eq_engine_kind eq_native = {
+    .name = "native",
+    .version = version,
+    .open = open,
+    .close = close,
+    .run = run,
+    .data = data,
+    .tensor = tensor,
+    .step = step,
+};
