@@ -165,8 +165,8 @@ def _guarded(data: bytes, name: str, read: Callable[[Any], _T]) -> _T:
         raise BadInput("is not a .tflite file (its identifier TFL3 is missing)", where=name)
     try:
         return read(schema.Model.GetRootAs(data, 0))
-    except EdgeqError:
-        raise
+    except EdgeqError as e:
+        raise e if e.where else type(e)(e.what, where=name, hint=e.hint) from e
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as e:
         raise BadInput(
             f"is damaged or truncated ({type(e).__name__})", where=name, hint="make or download the file again"
@@ -174,6 +174,8 @@ def _guarded(data: bytes, name: str, read: Callable[[Any], _T]) -> _T:
 
 
 def _subgraph(model: Any) -> Any:
+    if model.SubgraphsLength() == 0:
+        raise BadInput("holds no graph", hint="make or download the file again")
     if model.SubgraphsLength() != 1:
         raise Unsupported(
             f"a model with {model.SubgraphsLength()} subgraphs", hint="only plain feed-forward models run"
