@@ -9,7 +9,10 @@ typedef enum eq_section_kind {
     EQ_SECTION_TFLITE = 2,
     EQ_SECTION_GOLDEN = 3,
     EQ_SECTION_NAME = 4,
-    EQ_SECTION_KINDS = 5,
+    EQ_SECTION_LABELS = 5,
+    EQ_SECTION_PREPROCESS = 6,
+    EQ_SECTION_TFLM = 7,
+    EQ_SECTION_KINDS,
 } eq_section_kind;
 
 typedef struct eq_section {
