@@ -84,7 +84,7 @@ def test_impossible_graphs_are_refused(nodes: list[Node], message: str) -> None:
 def test_ends_must_exist() -> None:
     for ends in ({"inputs": ("none",)}, {"outputs": ("none",)}):
         with pytest.raises(BadInput, match="none"):
-            graph([node("x x", "y")], **ends)  # type: ignore[arg-type]
+            graph([node("x x", "y")], **ends)
     with pytest.raises(BadInput, match="filed under"):
         Graph("g", {"x": Tensor("t", (1,), "int8")}, (), (), ())
 
