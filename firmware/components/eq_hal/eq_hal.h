@@ -2,7 +2,11 @@
 #ifndef EQ_HAL_H
 #define EQ_HAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* What `read` returns where no byte came but the trigger did. */
+#define EQ_READ_NOTHING UINT32_MAX
 
 typedef struct eq_hal {
     void *ctx;
@@ -27,6 +31,18 @@ typedef struct eq_hal {
     void (*unmap)(void *ctx, const uint8_t *window);
 
     void (*reboot)(void *ctx);
+
+    /* Two pins: a rising edge of the trigger starts an inference, done is high from its end until the next
+     * one begins. All NULL where the board has none.
+     *
+     * trigger_pending: true once for the rising edges since it was last asked; edges during an inference
+     * count as one behind it. It is asked between two reads, so a board that has it must not sleep on in
+     * `read`: at an edge, `read` returns EQ_READ_NOTHING. An edge may come from an interrupt: a flag that the
+     * handler sets, and that this takes, is enough. */
+    bool (*trigger_pending)(void *ctx);
+    void (*set_done)(void *ctx, bool high);
+    /* The link may play the trigger (request PIN): there is no wire. Not together with trigger_pending. */
+    bool virtual_pins;
 } eq_hal;
 
 #endif
