@@ -122,33 +122,7 @@ DATA_SETS = {"digits": _digits}
 def preprocess(pixels: Floats, facts: InputFacts) -> Floats:
     """Stored pixels [N, h, w, c] as the network's input, float32 [N, H, W, C] of `facts.shape`.
 
-    One channel is repeated where the network wants more; then resized; then (x * scale - mean) / std.
-
     Raises:
         BadInput: the images have another number of channels.
     """
-    _, height, width, channels = facts.shape
-    if pixels.shape[3] not in (1, channels):
-        raise BadInput(f"the images have {pixels.shape[3]} channels, the network takes {channels}")
-    rows = _resize_matrix(pixels.shape[1], height, facts.resize)
-    columns = _resize_matrix(pixels.shape[2], width, facts.resize)
-    resized = np.einsum("Hh,nhwc,Ww->nHWc", rows, pixels.astype(np.float64), columns, optimize=True)
-    resized = np.broadcast_to(resized, (*resized.shape[:3], channels))
-    mean = np.array(facts.mean or (0.0,))
-    std = np.array(facts.std or (1.0,))
-    return np.ascontiguousarray((resized * facts.scale - mean) / std, dtype=np.float32)
-
-
-def _resize_matrix(size: int, wanted: int, method: str) -> NDArray[np.float64]:
-    """[wanted, size]: a row weighs the source pixels of one target pixel; centres lie at half integers."""
-    centre = (np.arange(wanted) + 0.5) * size / wanted - 0.5
-    unit = np.eye(size, dtype=np.float64)
-    if method == "nearest":
-        below = above = np.floor(centre + 0.5).astype(np.intp)
-    else:
-        centre = centre.clip(0, size - 1)
-        below = np.floor(centre).astype(np.intp)
-        above = np.minimum(below + 1, size - 1)
-    part = (centre - below)[:, None]
-    matrix: NDArray[np.float64] = unit[below] * (1 - part) + unit[above] * part
-    return matrix
+    return facts.rule.apply(pixels)

@@ -11,6 +11,7 @@
     [input]
     shape = [1, 32, 32, 3]                  # NHWC
     scale = 0.0625                          # (resized(pixels) * scale - mean) / std
+    white = 16                              # the stored pixel value that is white; 255 if not given
     resize = "bilinear"
     mean = [0.5, 0.5, 0.5]
     std = [0.5, 0.5, 0.5]
@@ -35,6 +36,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError, model_validator
 
 from edgeq.errors import BadInput
+from edgeq.preprocess import FloatRule
 
 Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 Label = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
@@ -50,6 +52,7 @@ class InputFacts(_Table):
 
     shape: tuple[Literal[1], PositiveInt, PositiveInt, PositiveInt]
     scale: FiniteFloat = 1.0
+    white: PositiveFloat = 255.0
     resize: Literal["bilinear", "nearest"] = "bilinear"
     mean: tuple[FiniteFloat, ...] = ()
     std: tuple[PositiveFloat, ...] = ()
@@ -61,6 +64,15 @@ class InputFacts(_Table):
             if values and len(values) != channels:
                 raise ValueError(f"{name} has {len(values)} values for {channels} channels")
         return self
+
+    @property
+    def rule(self) -> FloatRule:
+        """The same as what is to be computed."""
+        _, height, width, channels = self.shape
+        return FloatRule(
+            height, width, channels, self.resize, self.scale, self.mean or (0.0,) * channels,
+            self.std or (1.0,) * channels, self.white,
+        )  # fmt: skip
 
 
 class DataFacts(_Table):
