@@ -39,7 +39,8 @@ def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np
     for sample in inputs:
         interpreter.set_input(sample[None], 0)
         interpreter.invoke()
-        rows.append({n: _row(interpreter.GetTensor(file.tensor_index[n], 0)["tensor_data"]) for n in _activations(graph)})
+        tensors = {n: interpreter.GetTensor(file.tensor_index[n], 0) for n in _activations(graph)}
+        rows.append({n: _row(tensor["tensor_data"]) for n, tensor in tensors.items()})
     return _stacked(rows)
 
 

@@ -1,11 +1,12 @@
 """The command line: a command parses, calls one step of the pipeline, prints.
 
 Exit codes: 0 good, 1 a check failed, 2 usage or bad input, 3 does not fit, 4 board or port trouble, 5 tool missing,
-70 a fault in edgeq itself, 130 interrupted.
+70 a fault in edgeq itself, 130 interrupted; 128 + N ended by signal N, as when whoever read stdout has gone (141).
 """
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -57,5 +58,12 @@ def _root(
 
 
 def main() -> None:
-    """The entry point of `edgeq`."""
+    """The entry point of `edgeq`. A signal that ends it lets it clean up, as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _end)
     app()
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)

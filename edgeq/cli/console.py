@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +22,18 @@ from edgeq.errors import EdgeqError
 
 INTERRUPTED = 130
 INTERNAL_FAULT = 70
+PIPE_CLOSED = 128 + signal.SIGPIPE
 
 _PIPE_WIDTH = 240
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        """Lets the error go where `command` handles it."""
+        raise  # the error that rich handles while it calls this
+
+
+out = _Stdout(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)
 P = ParamSpec("P")
 
@@ -161,7 +171,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read stdout has gone
-            raise typer.Exit(0) from None
+            raise typer.Exit(PIPE_CLOSED) from None
         except typer.Exit:
             raise
         except Exception as e:

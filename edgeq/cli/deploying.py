@@ -28,7 +28,7 @@ from edgeq.report.wording import quantity
 
 @console.command
 def deploy(
-    model: Annotated[str, typer.Argument(help="A folder with model.toml, file.py:factory, .onnx or .tflite.")],
+    model: Annotated[str, typer.Argument(help="A folder with model.toml, .onnx or .tflite; or a name of the zoo.")],
     output: Out = Path("run"),
     board: BoardName = deploy_step.DEFAULT_BOARD,
     port: Annotated[str | None, typer.Option("--port", help="A real board's port; without it, a virtual one.")] = None,
@@ -120,7 +120,7 @@ def _command_line() -> str:
 def _count(inputs: str) -> int:
     kind, _, number = inputs.partition(":")
     if kind != "random" or not number.isdecimal() or len(number) > 9:
-        raise BadInput(f"--inputs is {inputs!r}", hint="--inputs random:16")
+        raise BadInput(f"--inputs takes random:N, not {inputs!r}", hint="--inputs random:16")
     return int(number)
 
 

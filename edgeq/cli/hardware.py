@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from enum import StrEnum
@@ -66,10 +67,8 @@ def monitor(
     transport = SerialTransport(port)
     start = time.monotonic()
     try:
-        for line in lines(transport, time.monotonic):
+        for line in lines(transport, time.monotonic, until_s=start + seconds if seconds else math.inf):
             console.say(f"{line.at_s - start:9.3f}  {line.text}")
-            if seconds and time.monotonic() - start > seconds:
-                break
     finally:
         transport.close()
 

@@ -19,7 +19,7 @@ from edgeq.report.wording import percent
 
 @console.command
 def quantize(
-    model: Annotated[str, typer.Argument(help="A folder with model.toml, or file.py:factory.")],
+    model: Annotated[str, typer.Argument(help="A folder with model.toml, or a name of the zoo.")],
     output: Out = Path("model.onnx"),
     data: Annotated[Path | None, typer.Option("--data", help="An .npz with images and labels.")] = None,
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,

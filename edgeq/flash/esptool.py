@@ -55,6 +55,11 @@ _TROUBLES = (
         "the port is in use",
         "close the other program that has it open (a serial monitor, brltty)",
     ),
+    _Trouble(
+        r"socket disconnected",
+        "the other side closed the connection",
+        "close the other program that has the board (it serves one at a time)",
+    ),
     _Trouble(r"Connection refused", "nothing listens there", "start the board's server, or correct the address"),
     _Trouble(
         r"\[Errno 2\]|No such file|FileNotFoundError",

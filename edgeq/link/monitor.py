@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,15 +23,16 @@ class Line:
     text: str
 
 
-def lines(transport: Transport, clock: Callable[[], float]) -> Iterator[Line]:
+def lines(transport: Transport, clock: Callable[[], float], until_s: float = math.inf) -> Iterator[Line]:
     """Yields lines as they become whole, frames left out; one longer than LINE_MAX_BYTES is broken there.
 
-    Goes on until the console ends: then an unfinished line comes out, and BoardTrouble is raised.
+    Goes on until the clock reads until_s or the console ends: then an unfinished line comes out, and at the end of the
+    console BoardTrouble is raised.
     """
     decoder = Decoder()
     line = bytearray()
-    begun_s = 0.0
-    while True:
+    now_s = begun_s = 0.0
+    while now_s < until_s:
         try:
             data = transport.read(_WAIT_S)
         except BoardTrouble:
@@ -48,3 +50,5 @@ def lines(transport: Transport, clock: Callable[[], float]) -> Iterator[Line]:
                 if byte != ord("\n"):
                     begun_s = begun_s if line else now_s
                     line.append(byte)
+    if line:
+        yield Line(begun_s, escape(bytes(line)))

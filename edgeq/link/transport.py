@@ -95,6 +95,8 @@ def _not_opened(url: str, error: Exception) -> BoardTrouble:
             where=url,
             hint="plug the board in with a data cable; `edgeq ports` lists what is there",
         )
+    if "Connection refused" in str(error):
+        return BoardTrouble("nothing listens there", where=url, hint="start the board's server, or correct the address")
     return BoardTrouble(f"the port does not open: {error}", where=url, hint="check the name and that it listens")
 
 

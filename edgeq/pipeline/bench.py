@@ -29,10 +29,15 @@ _UNITS: dict[str, Literal["instructions", "cycles", "ns", "us"]] = {
 }
 
 
+def check_runs(runs: int) -> None:
+    """BadInput where so many inferences cannot be measured."""
+    if not 1 <= runs <= MOST_RUNS:
+        raise BadInput(f"{runs} runs; 1 to {MOST_RUNS} are possible", hint="--runs 10")
+
+
 def measure(talk: Session, runs: int, progress: Progress) -> Latency:
     """`runs` inferences over the golden samples in turn, then one with a profile of its steps on the first sample."""
-    if not 1 <= runs <= MOST_RUNS:
-        raise BadInput(f"{runs} runs; 1 to {MOST_RUNS} are possible")
+    check_runs(runs)
     require_model(talk)
     info, model, steps = talk.info(), talk.model(), talk.steps()
     values = []

@@ -18,7 +18,7 @@ from edgeq.images.partitions import default_layout, write_partition_table
 from edgeq.link.session import Session
 from edgeq.pipeline import board as boards
 from edgeq.pipeline import hops
-from edgeq.pipeline.bench import measure
+from edgeq.pipeline.bench import check_runs, measure
 from edgeq.pipeline.board import FlashContents, Runner
 from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare, sha256
 from edgeq.pipeline.progress import Progress
@@ -69,14 +69,24 @@ def deploy(
 ) -> Report:
     """Quantise, convert, plan, build, flash, verify, measure, report; every file of the way lies in `out`."""
     source, board = resolve(model), load_board(board_name)
-    run = RunFolder.create(out)
-    prepared = prepare(source, options, run, progress)
-    boards.check_fits(board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
+    check_runs(runs)
     if port is not None:
         raise Unsupported("the firmware of a real board is not there yet", where=port, hint="leave out --port")
     runner = boards.choose_runner(runner, progress)
-    contents = _build(runner, board, prepared, run, progress)
+    with RunFolder.create(out) as run:
+        prepared = prepare(source, options, run, progress)
+        boards.check_fits(board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
+        contents = _build(runner, board, prepared, run, progress)
+        report = _on_the_board(runner, board, prepared, contents, runs, run, progress, command)
+        _write(run, report, prepared, board, runner)
+    return report
 
+
+def _on_the_board(
+    runner: Runner, board: Board, prepared: Prepared, contents: FlashContents, runs: int, run: RunFolder,
+    progress: Progress, command: str,
+) -> Report:  # fmt: skip
+    """Flash, verify, measure."""
     log: list[bytes] = []
     with _flashed(runner, board, contents, progress, log) as (flashed, talk):
         progress.step("verify")
@@ -94,9 +104,7 @@ def deploy(
         name=board.name, kind=kind, flash_bytes=board.flash_bytes,  # type: ignore[arg-type]  # pydantic checks it
         arena_bytes=board.arena_bytes, scratch_bytes=board.scratch_bytes,
     )  # fmt: skip
-    report = _report(prepared, facts, engine, len(run.read(APP)), flashed, ledger, latency, command)
-    _write(run, report, prepared, board, runner)
-    return report
+    return _report(prepared, facts, engine, len(run.read(APP)), flashed, ledger, latency, command)
 
 
 def failures(report: Report) -> list[str]:
@@ -132,6 +140,9 @@ def _flashed(
         progress.step("flash")
         flashed = boards.flash_board(virtual.url, board, contents, progress)
         with boards.session(virtual.url, log) as talk:
+            log.clear()  # opening the port has lost a part of what the board said so far
+            talk.reboot()
+            talk.hello()
             yield flashed, talk
 
 
@@ -183,7 +194,7 @@ def _write(run: RunFolder, report: Report, prepared: Prepared, board: Board, run
         "versions": versions(), "labels": list(prepared.labels),
     }  # fmt: skip
     run.write_lock(facts)
-    run.write(REPORT, text.encode())  # last: a folder with a report is a finished run
+    run.write(REPORT, text.encode())
 
 
 def versions() -> dict[str, str]:

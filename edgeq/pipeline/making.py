@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from edgeq.pipeline.board import Runner
 from edgeq.pipeline.prepare import QuantiseOptions, convert
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import APP, LOCK, MODEL_IMAGE, RunFolder, read_file, write_file
-from edgeq.pipeline.source import resolve
+from edgeq.pipeline.source import Source, resolve
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ def quantise_to(model: str, output: Path, options: QuantiseOptions, data: Path |
 
 def convert_to(onnx: Path, output: Path) -> dict[str, str | int]:
     """Converts a QDQ ONNX file and writes the `.tflite`; returns what it holds."""
-    converted = convert(read_file(onnx), onnx.stem)
+    data, source = read_file(onnx), Source("onnx", str(onnx), onnx.stem)
+    with source.errors():
+        converted = convert(data, source.name)
     write_file(output, converted.tflite)
     graph = converted.graph
     counts: dict[str, int] = {}
@@ -83,11 +86,9 @@ def build_to(
 
 def flash_run(path: Path, port: str, progress: Progress) -> FlashResult:
     """Writes a finished run's application and model to the board behind `port`."""
-    import json
-
     run = RunFolder.open(path)
     board = load_board(str(json.loads(run.read(LOCK)).get("board")))
-    if "://" not in port:
+    if not port.startswith(("socket://", "rfc2217://")):
         raise Unsupported(
             "the run holds the firmware of a virtual board", where=port, hint="socket://HOST:PORT of `edgeq virtual`"
         )

@@ -143,7 +143,8 @@ def _from_torch(source: Source, options: QuantiseOptions, run: RunFolder, progre
 def _from_onnx(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
     progress.step("convert")
     data = read_file(Path(source.path))
-    model = convert(data, source.name)
+    with source.errors():
+        model = convert(data, source.name)
     run.write(MODEL_ONNX, data, locked=True)
     inputs = random_inputs(model.graph, GOLDEN_SAMPLES, seed=0)
     return _planned(model, inputs, progress, float_inputs=to_onnx_input(model.graph, inputs))
@@ -151,7 +152,9 @@ def _from_onnx(source: Source, options: QuantiseOptions, run: RunFolder, progres
 
 def _from_tflite(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
     progress.step("read")
-    model = load_tflite(read_file(Path(source.path)), source.name)
+    data = read_file(Path(source.path))
+    with source.errors():
+        model = load_tflite(data, source.name)
     return _planned(model, random_inputs(model.graph, GOLDEN_SAMPLES, seed=0), progress)
 
 

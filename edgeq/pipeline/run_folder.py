@@ -1,4 +1,4 @@
-"""A run folder: every intermediate file of a deploy, written whole or not at all."""
+"""A run folder: every file of a deploy, or, where the deploy fails, none of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ REPORT = "report.json"
 REPORT_HTML = "report.html"
 REPORT_MARKDOWN = "report.md"
 LOCK = "lock.json"
+_OF_ONE_RUN = (REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK, MODEL_ONNX, TORCH_TRACE)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -40,13 +43,16 @@ def write_file(path: Path, data: bytes) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as e:
-        raise BadInput(
-            f"cannot be written: {e.strerror}", where=str(path), hint="choose another place with -o, or make room"
-        ) from e
+        raise _not_written(path, e) from e
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
+
+
+def _not_written(path: Path, error: OSError) -> BadInput:
+    hint = "choose another place with -o, or make room"
+    return BadInput(f"cannot be written: {error.strerror}", where=str(path), hint=hint)
 
 
 def read_file(path: Path) -> bytes:
@@ -67,17 +73,25 @@ class RunFolder:
         self._hashes: dict[str, str] = {}
 
     @classmethod
-    def create(cls, path: Path) -> RunFolder:
-        """A folder to write into; an older report in it goes, so that nothing stale is taken for this run's."""
-        run = cls(path)
+    @contextlib.contextmanager
+    def create(cls, path: Path) -> Iterator[RunFolder]:
+        """A run in the making, in a hidden folder inside `path`. At the end its files move up, over those of an older
+        run; where the making fails, `path` is left as it was."""
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
-            for stale in (REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK, MODEL_ONNX, TORCH_TRACE):
-                (path / stale).unlink(missing_ok=True)
+            hidden = Path(tempfile.mkdtemp(dir=path, prefix=".run-"))
         except OSError as e:
-            raise BadInput(f"cannot be written: {e.strerror}", where=str(path), hint="choose another with -o") from e
-        run.write(CONSOLE, b"")  # fails here, before minutes of work, where nothing can be written
-        return run
+            raise _not_written(path, e) from e
+        try:
+            run = cls(hidden)
+            yield run
+            run._move_to(path)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+            with contextlib.suppress(OSError):  # a folder that holds something stays
+                for folder in made:
+                    folder.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -98,6 +112,16 @@ class RunFolder:
             if hashlib.sha256(run.read(name)).hexdigest() != digest:
                 raise CheckFailed("has changed since the run", where=str(path / name), hint="run `edgeq deploy` again")
         return run
+
+    def _move_to(self, path: Path) -> None:
+        """The report goes first and comes last: a folder with a report is a whole run."""
+        try:
+            for stale in _OF_ONE_RUN:
+                (path / stale).unlink(missing_ok=True)
+            for file in sorted(self.path.iterdir(), key=lambda file: file.name == REPORT):
+                file.replace(path / file.name)
+        except OSError as e:
+            raise _not_written(path, e) from e
 
     def write(self, name: str, data: bytes, *, locked: bool = False) -> None:
         """Writes a file; a locked one is what the run rests on."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edgeq.bundled import bundled
-from edgeq.errors import BadInput, Unsupported
+from edgeq.errors import BadInput, EdgeqError, Unsupported
 
 Kind = Literal["torch", "onnx", "tflite"]
 
@@ -19,6 +21,15 @@ class Source:
     kind: Kind
     path: str
     name: str
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Errors of the rooms below name a model, a node or a tensor; here they get its file in front."""
+        try:
+            yield
+        except EdgeqError as e:
+            e.where = self.path if e.where in ("", self.name) else f"{self.path}, {e.where}"
+            raise
 
 
 def resolve(model: str) -> Source:

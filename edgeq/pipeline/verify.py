@@ -31,6 +31,7 @@ from edgeq.pipeline.run_folder import (
     RunFolder,
     read_file,
 )
+from edgeq.pipeline.source import Source
 from edgeq.plan import build_plan, encode_plan
 from edgeq.report.model import Hop
 
@@ -61,7 +62,9 @@ def verify_file(
         raise BadInput(f"{inputs} inputs; 1 to {MOST_INPUTS} are possible")
     progress.step("read and plan")
     board = load_board(board_name)
-    model = load_tflite(read_file(path), path.stem)
+    data, source = read_file(path), Source("tflite", str(path), path.stem)
+    with source.errors():
+        model = load_tflite(data, source.name)
     plan = build_plan(model.graph, model.file)
     samples = random_inputs(model.graph, inputs, seed)
     reference = ops.run(model.graph, {model.graph.inputs[0]: samples})

@@ -6,6 +6,7 @@ of those three and not done again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 from collections.abc import Callable
@@ -70,7 +71,8 @@ def build_firmware(
     if elf_bytes is None:
         elf_bytes = build_program(program, compiler, progress)
         if finished:
-            _write(finished, elf_bytes)
+            with contextlib.suppress(BadInput):  # a cache that cannot be written is done without
+                _write(finished, elf_bytes)
 
     elf = read_elf(elf_bytes, where="firmware.elf")
     app_image = _app_image(target, elf_bytes, elf)

@@ -93,7 +93,7 @@ def test_socket() -> None:
         with pytest.raises(BoardTrouble, match="went away"):
             port.read(0.2)
         port.close()
-    with pytest.raises(BoardTrouble, match="does not open"):
+    with pytest.raises(BoardTrouble, match="nothing listens there"):
         SerialTransport(url)
 
 
