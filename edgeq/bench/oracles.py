@@ -5,17 +5,49 @@ Each raises ToolMissing where its package is not installed: that hop of the ledg
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.bench.ledger import Trace
-from edgeq.errors import BadInput, ToolMissing
+from edgeq.errors import BadInput, ToolMissing, Unsupported
 from edgeq.graph import FileLayout, Graph
 
 _ARENA_START = 1 << 20
 _ARENA_MOST = 1 << 28
+_ARENA_SEARCH_S = 120
+_NO_TFLM = ("TFLite Micro's interpreter is not installed", "pip install edgeq[verify]")
+
+
+def has_tflm() -> bool:
+    """Whether TFLite Micro's interpreter is installed."""
+    return importlib.util.find_spec("tflite_micro") is not None
+
+
+def tflm_arena_bytes(tflite: bytes, *, where: str = "") -> int:
+    """The smallest arena in which TFLite Micro's interpreter opens and runs the model: one byte less fails.
+
+    That is exact for the interpreter that is installed, a 64-bit build with reference kernels; `edgeq.plan.tflm_arena`
+    derives a bound for an ESP32 from it. Raises ToolMissing without the interpreter, Unsupported where it refuses the
+    model.
+    """
+    if not has_tflm():
+        raise ToolMissing(_NO_TFLM[0], hint=_NO_TFLM[1])
+    command = [sys.executable, "-m", "edgeq.bench.tflm"]
+    try:
+        found = subprocess.run(command, input=tflite, capture_output=True, timeout=_ARENA_SEARCH_S)
+    except subprocess.TimeoutExpired as e:
+        raise Unsupported(f"TFLite Micro does not open the model in {_ARENA_SEARCH_S} s", where=where) from e
+    said = found.stderr.decode("utf-8", "replace").strip()
+    if found.returncode < 0:
+        raise Unsupported("the model breaks TFLite Micro's interpreter", where=where)
+    if found.returncode:
+        raise Unsupported(f"TFLite Micro refuses the model: {said}", where=where, hint="use --engine native")
+    return int(found.stdout)
 
 
 def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
@@ -23,7 +55,7 @@ def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np
     try:
         from tflite_micro.python.tflite_micro import runtime
     except ImportError as e:
-        raise ToolMissing("TFLite Micro's interpreter is not installed", hint="pip install edgeq[verify]") from e
+        raise ToolMissing(_NO_TFLM[0], hint=_NO_TFLM[1]) from e
     interpreter = None
     arena = _ARENA_START
     while interpreter is None:
