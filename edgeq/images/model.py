@@ -12,6 +12,7 @@ from edgeq.errors import BadInput
 MAGIC = b"EQMI"
 VERSION = (1, 0)
 NAME_MAX = 64
+LABEL_MAX = 256  # bytes: the link carries a label in one answer
 MAX_SECTIONS = 16
 
 _HEADER = struct.Struct("<4s2H2I")
@@ -27,17 +28,22 @@ class Section(IntEnum):
     GOLDEN = 3
     NAME = 4
     LABELS = 5
+    PREPROCESS = 6
 
 
 @dataclass(frozen=True)
 class ModelImage:
-    """What the `model` partition holds. `golden` is each sample's input bytes followed by its output bytes."""
+    """What the `model` partition holds. `golden` is each sample's input bytes followed by its output bytes.
+
+    `preprocess` is the section of docs/preprocessing.md, empty where pictures are not for this model.
+    """
 
     name: str
     plan: bytes
     tflite: bytes
     golden: bytes = b""
     labels: tuple[str, ...] = ()
+    preprocess: bytes = b""
 
 
 def write_model_image(image: ModelImage) -> bytes:
@@ -46,12 +52,15 @@ def write_model_image(image: ModelImage) -> bytes:
         raise BadInput("a model image needs a name, a plan and a .tflite", where=image.name)
     if any(not label or "\n" in label for label in image.labels):
         raise BadInput("a label is empty or has a line break", where=image.name)
+    if any(len(label.encode()) > LABEL_MAX for label in image.labels):
+        raise BadInput(f"a label is longer than {LABEL_MAX} bytes", where=image.name)
     contents = {
         Section.PLAN: image.plan,
         Section.TFLITE: image.tflite,
         Section.GOLDEN: image.golden,
         Section.NAME: image.name.encode()[:NAME_MAX].decode("utf-8", "ignore").encode(),
         Section.LABELS: "\n".join(image.labels).encode(),
+        Section.PREPROCESS: image.preprocess,
     }
     present = {kind: data for kind, data in contents.items() if data}
     at = _aligned(_HEADER.size + len(present) * _ROW.size)
@@ -93,6 +102,7 @@ def read_model_image(data: bytes, name: str = "model image") -> ModelImage:
         return ModelImage(
             sections[Section.NAME].decode(), sections[Section.PLAN], sections[Section.TFLITE],
             sections.get(Section.GOLDEN, b""), tuple(labels.split("\n")) if labels else (),
+            sections.get(Section.PREPROCESS, b""),
         )  # fmt: skip
     except KeyError as e:
         raise BadInput(f"the section {Section(e.args[0]).name} is missing", where=name) from e

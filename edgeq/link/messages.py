@@ -46,6 +46,12 @@ class Request(IntEnum):
     CLOCK = 0x8C
     LOAD_GOLDEN = 0x8D
     ENGINE = 0x8E
+    PREPROCESSING = 0x8F
+    PICTURE = 0x90
+    WRITE_PICTURE = 0x91
+    READ_INPUT = 0x92
+    LABEL = 0x93
+    PIN = 0x94
 
 
 class RunFlag(IntFlag):
@@ -136,6 +142,24 @@ class Busy:
     steps: int
 
 
+@dataclass(frozen=True)
+class PicturesInfo:
+    """How the board takes pictures: bytes there is room for, and docs/preprocessing.md's section (empty if none)."""
+
+    room_bytes: int
+    section: bytes
+
+
+@dataclass(frozen=True)
+class PinState:
+    """The virtual trigger's level, the done pin's; triggered runs since boot, and the last one's clock ticks."""
+
+    trigger: bool
+    done: bool
+    runs: int
+    ticks: int
+
+
 class BoardError(BoardTrouble):
     """The board answered a request with an error. `code` is an ErrorCode where it is a known one."""
 
@@ -175,7 +199,7 @@ def pack_u32(*values: int) -> bytes:
 
 
 def pack_write(offset: int, data: bytes) -> bytes:
-    """WRITE_INPUT. ValueError for no bytes, or more than WRITE_MAX_BYTES."""
+    """WRITE_INPUT and WRITE_PICTURE. ValueError for no bytes, or more than WRITE_MAX_BYTES."""
     if not 1 <= len(data) <= WRITE_MAX_BYTES:
         raise ValueError(f"{len(data)} bytes at once")
     return pack_u32(offset) + data
@@ -189,7 +213,7 @@ def pack_name(name: str) -> bytes:
 
 
 def unpack_nothing(payload: bytes) -> None:
-    """The answer to WRITE_INPUT, LOAD_GOLDEN and REBOOT."""
+    """The answer to WRITE_INPUT, LOAD_GOLDEN, REBOOT, ENGINE, PICTURE and WRITE_PICTURE."""
     _length(payload, 0, 0, "an empty answer")
 
 
@@ -275,7 +299,7 @@ def unpack_rows(payload: bytes) -> list[bytes]:
 
 
 def unpack_bytes(payload: bytes, asked: int) -> bytes:
-    """The answer to READ_OUTPUT and READ_STEP: as many bytes as were asked for."""
+    """The answer to READ_INPUT, READ_OUTPUT and READ_STEP: as many bytes as were asked for."""
     _length(payload, asked, asked, f"the {asked} bytes asked for")
     return payload
 
@@ -286,6 +310,26 @@ def unpack_selftest(payload: bytes) -> SelftestResult:
     equal, first_difference = struct.unpack("<II", payload)
     _true(equal in (0, 1), f"{equal} as yes or no")
     return SelftestResult(bool(equal), first_difference)
+
+
+def unpack_preprocessing(payload: bytes) -> PicturesInfo:
+    """PREPROCESSING's answer; the section is not looked into."""
+    _length(payload, 4, PAYLOAD_MAX_BYTES, "PREPROCESSING")
+    return PicturesInfo(int.from_bytes(payload[:4], "little"), payload[4:])
+
+
+def unpack_label(payload: bytes) -> str:
+    """LABEL's answer, escaped."""
+    _length(payload, 1, PAYLOAD_MAX_BYTES, "a label")
+    return escape(payload)
+
+
+def unpack_pin(payload: bytes) -> PinState:
+    """PIN's answer."""
+    _length(payload, 20, 20, "PIN")
+    trigger, done, runs, ticks = struct.unpack("<IIIQ", payload)
+    _true(trigger in (0, 1) and done in (0, 1), f"pins at {trigger} and {done}")
+    return PinState(bool(trigger), bool(done), runs, ticks)
 
 
 def unpack_busy(payload: bytes) -> Busy:

@@ -14,6 +14,8 @@ from edgeq.link.messages import (
     Busy,
     ErrorCode,
     ModelInfo,
+    PicturesInfo,
+    PinState,
     Request,
     RunFlag,
     SelftestResult,
@@ -23,6 +25,7 @@ from edgeq.link.transport import Transport
 
 RESENDS = 5
 LOG_MAX_BYTES = 65536
+_PIN_READ = 2
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,38 @@ class Session:
         for at in range(0, len(data), messages.WRITE_MAX_BYTES):
             part = data[at : at + messages.WRITE_MAX_BYTES]
             messages.unpack_nothing(self._ask(Request.WRITE_INPUT, messages.pack_write(at, part)))
+
+    def pictures(self) -> PicturesInfo:
+        """What the board knows of pictures, and how many bytes of one it has room for beside this model."""
+        return messages.unpack_preprocessing(self._ask(Request.PREPROCESSING))
+
+    def write_picture(self, pixels: bytes, height: int, width: int, channels: int) -> None:
+        """Sends a picture, rows of pixels of `channels` bytes; the board makes it the input. A run uses it up."""
+        messages.unpack_nothing(self._ask(Request.PICTURE, messages.pack_u32(height, width, channels)))
+        for at in range(0, len(pixels), messages.WRITE_MAX_BYTES):
+            part = pixels[at : at + messages.WRITE_MAX_BYTES]
+            messages.unpack_nothing(self._ask(Request.WRITE_PICTURE, messages.pack_write(at, part)))
+
+    def read_input(self, size_bytes: int) -> bytes:
+        """The first size_bytes of the input that is there, before a run uses it up."""
+        return b"".join(
+            messages.unpack_bytes(self._ask(Request.READ_INPUT, messages.pack_u32(at, n)), n)
+            for at, n in _parts(size_bytes)
+        )
+
+    def label(self, index: int) -> str | None:
+        """The name of class `index`, escaped; None where the image has none."""
+        try:
+            return messages.unpack_label(self._ask(Request.LABEL, messages.pack_u32(index)))
+        except messages.BoardError as error:
+            if error.code != ErrorCode.OUT_OF_RANGE:
+                raise
+            return None
+
+    def pin(self, level: bool | None = None) -> PinState:
+        """Sets the virtual trigger, or only reads the pins. The answer to a rising edge comes after its run."""
+        argument = _PIN_READ if level is None else int(level)
+        return messages.unpack_pin(self._ask(Request.PIN, messages.pack_u32(argument), long=True))
 
     def load_golden(self, index: int) -> None:
         """Makes golden sample `index`'s input the input."""

@@ -1,5 +1,5 @@
-/* eq_preprocess for tests. stdin: records of u32 section bytes, section, u32 height, width, channels, picture.
- * stdout: for each u32 bytes and the input; or, where the section is refused, 0 and a line of why.
+/* eq_preprocess for tests. stdin: records of u32 section bytes, section, u32 height, width, channels,
+ * picture. stdout: for each u32 bytes and the input; or, where the section is refused, 0 and a line of why.
  * Every buffer has exactly the bytes it needs, so that the address sanitizer sees what goes beyond. */
 #include <stdio.h>
 #include <stdlib.h>

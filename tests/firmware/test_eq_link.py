@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from edgeq.link.messages import (
     BoardError,
     Busy,
     ErrorCode,
+    PinState,
     Request,
     RunFlag,
     SelftestResult,
@@ -31,12 +33,14 @@ from edgeq.link.messages import (
 from edgeq.link.monitor import lines
 from edgeq.link.session import Session
 from edgeq.link.transport import PipeTransport
+from edgeq.preprocess import decode_section
 
 HERE = Path(__file__).parent
 COMPONENTS = HERE.parents[1] / "firmware" / "components"
 INCLUDES = [
     COMPONENTS / "eq_link",
     COMPONENTS / "eq_check",
+    COMPONENTS / "eq_preprocess",
     COMPONENTS / "eq_engine" / "include",
     COMPONENTS / "eq_hal",
 ]
@@ -52,7 +56,8 @@ AFTER_STEP.append(AFTER_STEP[1][::-1])
 
 def compiled(source: str, folder: Path) -> Path:
     program = folder / Path(source).stem
-    sources = [HERE / source, *COMPONENTS.glob("eq_link/*.c"), *COMPONENTS.glob("eq_check/*.c")]
+    rooms = ("eq_link", "eq_check", "eq_preprocess")
+    sources = [HERE / source, *(path for room in rooms for path in sorted((COMPONENTS / room).glob("*.c")))]
     if source == "link_codec.c":  # needs no engine
         sources = [s for s in sources if s.parent.name != "eq_link" or s.stem in ("cobs", "frame")]
     command = ["cc", *FLAGS.split(), *(f"-I{i}" for i in INCLUDES), *map(str, sources), "-o", str(program)]
@@ -183,7 +188,8 @@ def test_info(board: Session) -> None:
         "arena_capacity": "8",
         "scratch_capacity": "32",
         "model": "toy é",
-        "features": "golden,hash,profile,step",
+        "trigger": "virtual",
+        "features": "golden,hash,profile,step,picture,label",
     }
     assert b"edgeq " + __version__.encode() + b" on toy (host, test)" in board.log
 
@@ -204,8 +210,8 @@ def test_another_engine_is_chosen(board: Session) -> None:
 def test_model_and_steps(board: Session) -> None:
     model = board.model()
     assert (model.name, model.steps, model.goldens) == ("toy é", 3, 2)
-    assert model.input == TensorInfo(8, 0.5, -128, (1, 2, 2, 2))
-    assert model.output == TensorInfo(8, 0.5, 3, (1, 2, 2, 2))
+    assert model.input == TensorInfo(8, 0.5, -128, (1, 2, 4, 1))
+    assert model.output == TensorInfo(8, 0.5, 3, (1, 2, 4, 1))
     assert (model.arena_used_bytes, model.arena_capacity_bytes) == (8, 8)
     assert (model.scratch_bytes, model.image_bytes, model.image_sha256) == (16, 4096, "ab" * 32)
     assert board.steps() == [
@@ -326,6 +332,114 @@ def test_an_engine_that_fails(toy: Path) -> None:
     pipe.close()
 
 
+PICTURE = bytes(range(8, 32))  # 3 x 8 pixels, grey
+INPUT = bytes(128 ^ PICTURE[8 * row + column] for row in (0, 2) for column in (1, 3, 5, 7))
+
+
+def test_a_picture_becomes_the_input(board: Session) -> None:
+    assert board.pictures().room_bytes == 24
+    rule = decode_section(board.pictures().section, "toy")
+    picture = np.frombuffer(PICTURE, np.uint8).reshape(3, 8, 1)
+    assert rule.apply(picture).tobytes() == INPUT
+    board.write_picture(PICTURE, 3, 8, 1)
+    assert board.read_input(8) == INPUT
+    assert board.run() == 600
+    with refused(ErrorCode.NOT_READY):
+        board.read_input(8)  # used up
+
+
+def test_a_picture_that_does_not_fit_or_is_not_whole(board: Session) -> None:
+    with pytest.raises(BoardError, match=r"error 3 .*the picture takes 27 bytes, 24 are free"):
+        board.write_picture(bytes(27), 3, 3, 3)
+    board.load_golden(0)
+    with refused(ErrorCode.OUT_OF_RANGE):
+        board.write_picture(PICTURE, 2, 8, 1)  # longer than it said
+    board.load_golden(0)
+    board.write_picture(PICTURE[:23], 3, 8, 1)
+    with refused(ErrorCode.NOT_READY):
+        board.run()  # the golden input has gone, and the picture is not whole
+    board.write_input(GOLDEN)
+    board.run()
+    assert board.read_output(8) == AFTER_STEP[2]
+
+
+@pytest.mark.parametrize("between", ["write", "golden", "run", "engine"])
+def test_what_ends_a_picture(toy: Path, between: str) -> None:
+    """A picture begun shares memory with a run: none of these may leave it half there."""
+    other = {
+        "write": Frame(Request.WRITE_INPUT, 4, bytes(5)),
+        "golden": Frame(Request.LOAD_GOLDEN, 4, bytes(4)),
+        "run": Frame(Request.SELFTEST, 4, bytes(4)),
+        "engine": Frame(Request.ENGINE, 4, b"other"),
+    }[between]
+    begun = encode(Frame(Request.PICTURE, 1, struct.pack("<3I", 1, 8, 1)))
+    half = encode(Frame(Request.WRITE_PICTURE, 2, bytes(8)))
+    more = encode(Frame(Request.WRITE_PICTURE, 5, struct.pack("<I", 4) + bytes(4)))
+    got = {f.seq: f for f in answers(said(toy, HELLO + begun + half + encode(other) + more)) if f.type != BUSY}
+    assert (got[1].type, got[2].type, got[4].type) == (0xD0, 0xD1, other.type + 0x40)
+    assert (got[5].type, got[5].payload[:2]) == (ERROR, b"\5\0")
+
+
+def test_no_pictures_and_bad_ones(toy: Path) -> None:
+    pipe = PipeTransport([str(toy), "no-pictures"])
+    board = Session(pipe, time.monotonic)
+    board.hello()
+    assert (board.pictures().section, board.label(0)) == (b"", None)
+    with pytest.raises(BoardError, match=r"error 5 .*says nothing about pictures"):
+        board.write_picture(bytes(8), 1, 8, 1)
+    pipe.close()
+    pipe = PipeTransport([str(toy), "bad-pictures"])
+    board = Session(pipe, time.monotonic)
+    board.hello()
+    for ask in (board.pictures, lambda: board.write_picture(bytes(8), 1, 8, 1)):
+        with pytest.raises(BoardError, match=r"error 7 .*another version"):
+            ask()
+    pipe.close()
+
+
+def test_labels(board: Session) -> None:
+    assert [board.label(i) for i in range(4)] == ["zero", "é", "e\\x1b[3m", None]
+
+
+def test_the_virtual_trigger(board: Session) -> None:
+    assert board.pin() == PinState(False, False, 0, 0)
+    board.write_input(bytes(8))
+    assert board.pin(False) == PinState(False, False, 0, 0)
+    assert board.pin(True) == PinState(True, True, 1, 600)
+    assert board.read_output(8) == b"\2" * 8  # of the input that was there
+    assert board.pin(True).runs == 1  # no edge
+    board.pin(False)
+    assert board.pin() == PinState(False, True, 1, 600)
+    board.pin(True)
+    assert board.read_output(8) == AFTER_STEP[2]  # of golden sample 0: the input was used up
+    assert board.pin() == PinState(True, True, 2, 600)
+
+
+def test_a_triggered_run_that_fails_leaves_done_low(toy: Path) -> None:
+    pipe = PipeTransport([str(toy), "fails"])
+    board = Session(pipe, time.monotonic)
+    board.hello()
+    with pytest.raises(BoardError, match="PIN with error 6"):
+        board.pin(True)
+    assert board.pin() == PinState(True, False, 0, 0)
+    pipe.close()
+
+
+def test_a_trigger_that_is_a_pin(toy: Path) -> None:
+    """Edges come between bytes, the pin tells the end, and the link cannot play it."""
+    read = encode(Frame(Request.PIN, 1, b"\2\0\0\0"))
+    play = encode(Frame(Request.PIN, 2, b"\1\0\0\0"))
+    output = encode(Frame(Request.READ_OUTPUT, 3, struct.pack("<II", 0, 8)))
+    events = said(toy, HELLO + b"^" + read + play + b"^" + output + b"info\r", "pin")
+    text = b"".join(e.data for e in events if isinstance(e, Text))
+    assert text.count(b"<busy><done>") == 2
+    assert b"\r\ntrigger                 pin\r\n" in text
+    got = answers(events)
+    assert got[1].payload == struct.pack("<IIIQ", 0, 1, 1, 600)
+    assert (got[2].type, got[2].payload[:4]) == (ERROR, struct.pack("<HH", 3, Request.PIN))
+    assert got[3].payload == AFTER_STEP[2]
+
+
 def said(toy: Path, stdin: bytes, wrong: str = "none") -> list[Text | Frame]:
     done = subprocess.run([toy, wrong], input=stdin, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -370,7 +484,14 @@ def test_hello_forgets_the_last_answer(toy: Path) -> None:
         (Frame(Request.STEP, 1, b"\3\0\0\0"), ErrorCode.OUT_OF_RANGE),
         (Frame(Request.INFO, 1, b"\xff\xff\xff\xff"), ErrorCode.OUT_OF_RANGE),
         (Frame(0x8E, 1), ErrorCode.MALFORMED),
-        (Frame(0x8F, 1), ErrorCode.UNKNOWN_REQUEST),
+        (Frame(0x95, 1), ErrorCode.UNKNOWN_REQUEST),
+        (Frame(Request.PICTURE, 1, bytes(12)), ErrorCode.OUT_OF_RANGE),
+        (Frame(Request.PICTURE, 1, struct.pack("<3I", 0x80000001, 2, 1)), ErrorCode.OUT_OF_RANGE),
+        (Frame(Request.WRITE_PICTURE, 1, bytes(5)), ErrorCode.NOT_READY),
+        (Frame(Request.READ_INPUT, 1, bytes(8)), ErrorCode.NOT_READY),
+        (Frame(Request.LABEL, 1, b"\3\0\0\0"), ErrorCode.OUT_OF_RANGE),
+        (Frame(Request.LABEL, 1, b"\xff\xff\xff\xff"), ErrorCode.OUT_OF_RANGE),
+        (Frame(Request.PIN, 1, b"\3\0\0\0"), ErrorCode.OUT_OF_RANGE),
         (Frame(0xBF, 1), ErrorCode.UNKNOWN_REQUEST),
     ],
 )
@@ -406,18 +527,23 @@ def test_ten_thousand_mutated_frames(toy: Path) -> None:
     """Half damaged on the line, half with sound checksums and any arguments: no crash, no hang, HELLO works."""
     rng = random.Random(7)
     numbers = (0, 0, 1, 2, 3, 7, 8, 248, 249, 0x7FFFFFFF, 0xFFFFFFFF)
+    begun = (
+        encode(Frame(Request.PICTURE, 1, struct.pack("<3I", 1, 8, 1))),
+        encode(Frame(Request.LOAD_GOLDEN, 1, bytes(4))),
+    )
     stdin = bytearray()
     for n in range(10_000):
         if n % 8 == 0:
-            stdin += HELLO  # REBOOT is among what follows
+            stdin += HELLO + begun[n // 8 % 2]  # REBOOT is among what follows
         payload = b"".join(struct.pack("<I", rng.choice(numbers)) for _ in range(rng.randrange(4)))
         payload = mutated(rng, payload) if payload and rng.random() < 0.2 else payload
-        data = encode(Frame(rng.randrange(0x80, 0x90), rng.randrange(1, 256), payload))
+        data = encode(Frame(rng.randrange(0x80, 0x96), rng.randrange(2, 256), payload))
         stdin += mutated(rng, data) if n % 2 else data
     events = said(toy, bytes(stdin) + HELLO)
     assert events[-1] == HELLO_ANSWER
     answered = {f.type for f in answers(events)}
     assert answered >= {0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xCA, 0xCB, 0xCC, 0xCD, BUSY, ERROR}
+    assert answered >= {0xCF, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4}
     codes = {struct.unpack("<H", f.payload[:2])[0] for f in answers(events) if f.type == ERROR}
     assert codes == {1, 2, 3, 5, 8}
 
@@ -507,7 +633,7 @@ def test_console_help_names_each_command(toy: Path) -> None:
 
 def test_console_info_and_reboot(toy: Path) -> None:
     shown = typed(toy, b"info\rreboot\r")
-    assert "\r\nclock_unit        ticks\r\n" in shown
+    assert "\r\nclock_unit              ticks\r\n" in shown
     assert shown.count("edgeq> ") == 2
     banner = f"\r\nedgeq {__version__} on toy (host, test)\r\nmodel toy é: 3 steps, arena 8 of 8 bytes\r\n"
     assert shown.endswith(f"reboot\r\n{banner}Type help.\r\nedgeq> ")

@@ -2,7 +2,9 @@
  *
  * The model has 8 bytes of input and three steps: add 1, double, reverse. Step k takes 100 * (k + 1) ticks.
  * Golden sample 0 is right, golden sample 1 differs at byte 5. argv[1] says what is wrong with the board:
- * "none", "no-model", "refused", "no-goldens", or "fails" (in step 1).
+ * "none", "no-model", "refused", "no-goldens", "fails" (in step 1), "no-pictures", "bad-pictures" (their
+ * section is damaged) or "pin": the trigger is a pin, and each '^' on the console stands for an edge of it.
+ * A picture of at most 24 bytes has room. Preprocessing is nearest, and keeps a pixel's value less 128.
  * The console is stdin and stdout. A reboot starts the console anew. */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +22,18 @@ static const eq_step step_table[STEPS] = {
     {.macs = 3000, .op = 999, .kernel = 3, .output = 3, .name = "turn round", .name_bytes = 10},
 };
 
+/* Behind each other, as in a model image. */
+static const uint8_t flash[] = {
+    1,   0,   0,   1,   2,    0,    4,    0,    0,   0,      0x7F, 0x43, 0,
+    0,   0,   0,                                                      /* nearest to 2 x 4 x 1, white 255 */
+    0,   0,   0,   0,   0,    0x20, 0xE0, 0xFF, 0,   0,      0x40, 0, /* -127.5 * 2^46, 2^22 */
+    'z', 'e', 'r', 'o', '\n', 0xC3, 0xA9, '\n', 'e', '\x1b', '[',  '3',  'm', /* labels */
+};
+enum { SECTION = 28 };
+
+static uint8_t room[24];
 static uint64_t now;
+static bool edge;
 static bool fails;
 static bool at_end;
 
@@ -55,6 +68,12 @@ int8_t *eq_engine_input(const eq_engine *e, uint32_t *bytes) {
     return e->arena;
 }
 
+uint8_t *eq_engine_room(const eq_engine *e, uint32_t *bytes) {
+    (void)e;
+    *bytes = sizeof room;
+    return room;
+}
+
 const int8_t *eq_engine_output(const eq_engine *e, uint32_t *bytes) {
     *bytes = SIZE;
     return e->arena;
@@ -63,7 +82,7 @@ const int8_t *eq_engine_output(const eq_engine *e, uint32_t *bytes) {
 eq_status eq_engine_tensor(const eq_engine *e, uint32_t index, eq_tensor *out) {
     (void)e;
     if (index > STEPS) return EQ_OUT_OF_RANGE;
-    *out = (eq_tensor){.bytes = SIZE, .scale = 0.5f, .zero_point = index ? 3 : -128, .dims = {1, 2, 2, 2}};
+    *out = (eq_tensor){.bytes = SIZE, .scale = 0.5f, .zero_point = index ? 3 : -128, .dims = {1, 2, 4, 1}};
     return EQ_OK;
 }
 
@@ -128,6 +147,37 @@ static uint32_t hal_read(void *ctx, uint8_t *buf, uint32_t capacity) {
     return at_end ? 0 : (uint32_t)n;
 }
 
+/* A pin's edge is a character: what came before it is served first, as on a wire. */
+static uint32_t hal_read_with_pin(void *ctx, uint8_t *buf, uint32_t capacity) {
+    (void)capacity;
+    uint32_t n = hal_read(ctx, buf, 1);
+    if (n == 0 || buf[0] != '^') return n;
+    edge = true;
+    return EQ_READ_NOTHING;
+}
+
+static bool hal_trigger_pending(void *ctx) {
+    (void)ctx;
+    bool was = edge;
+    edge = false;
+    return was;
+}
+
+static void hal_set_done(void *ctx, bool high) {
+    (void)ctx;
+    fputs(high ? "<done>" : "<busy>", stdout);
+    fflush(stdout);
+}
+
+static const uint8_t *hal_map(void *ctx, uint32_t offset, uint32_t bytes) {
+    (void)ctx, (void)bytes;
+    return flash + offset;
+}
+
+static void hal_unmap(void *ctx, const uint8_t *window) {
+    (void)ctx, (void)window;
+}
+
 static void hal_write(void *ctx, const uint8_t *buf, uint32_t bytes) {
     (void)ctx;
     fwrite(buf, 1, bytes, stdout);
@@ -154,7 +204,10 @@ int main(int argc, char **argv) {
                   .read = hal_read,
                   .write = hal_write,
                   .clock = hal_clock,
-                  .reboot = hal_reboot};
+                  .map = hal_map,
+                  .unmap = hal_unmap,
+                  .reboot = hal_reboot,
+                  .virtual_pins = true};
     eq_engine e = {.kinds = kinds,
                    .kind = &toy,
                    .hal = &hal,
@@ -167,6 +220,9 @@ int main(int argc, char **argv) {
                    .steps = STEPS,
                    .golden_count = strcmp(wrong, "no-goldens") ? 2 : 0,
                    .output = STEPS,
+                   .preprocess_bytes = SECTION,
+                   .labels_offset = SECTION,
+                   .labels_bytes = sizeof flash - SECTION,
                    .open = true,
                    .name = "toy \xc3\xa9"};
     memset(e.sha256, 0xAB, sizeof e.sha256);
@@ -178,6 +234,14 @@ int main(int argc, char **argv) {
     if (strcmp(wrong, "refused") == 0) {
         e.open = false;
         fault(&e, EQ_BAD_PLAN, "tensor above the arena", 7, 4711);
+    }
+    if (strcmp(wrong, "no-pictures") == 0) e.preprocess_bytes = e.labels_bytes = 0;
+    if (strcmp(wrong, "bad-pictures") == 0) e.preprocess_offset = 1, e.preprocess_bytes = SECTION - 1;
+    if (strcmp(wrong, "pin") == 0) {
+        hal.virtual_pins = false;
+        hal.read = hal_read_with_pin;
+        hal.trigger_pending = hal_trigger_pending;
+        hal.set_done = hal_set_done;
     }
     while (!at_end) eq_console_run(&hal, &e);
     return 0;

@@ -13,7 +13,7 @@ from edgeq.errors import BadInput
 from edgeq.images.model import MAGIC, ModelImage, Section, read_model_image, write_model_image
 
 LABELS = st.lists(st.text(st.characters(blacklist_characters="\n", codec="utf-8"), min_size=1, max_size=9), max_size=9)
-IMAGE = ModelImage("digits", b"the plan", b"the tflite file", b"golden", ("zero", "eins", "два"))
+IMAGE = ModelImage("digits", b"the plan", b"the tflite file", b"golden", ("zero", "eins", "два"), b"preprocessing")
 
 
 @given(
@@ -24,6 +24,7 @@ IMAGE = ModelImage("digits", b"the plan", b"the tflite file", b"golden", ("zero"
         tflite=st.binary(min_size=1, max_size=99),
         golden=st.binary(max_size=50),
         labels=LABELS.map(tuple),
+        preprocess=st.binary(max_size=60),
     )
 )
 def test_round_trip(image: ModelImage) -> None:
@@ -68,6 +69,7 @@ def test_a_long_name_is_cut_between_characters() -> None:
         ModelImage("n", b"p", b""),
         ModelImage("n", b"p", b"t", labels=("a\nb",)),
         ModelImage("n", b"p", b"t", labels=("",)),
+        ModelImage("n", b"p", b"t", labels=("я" * 129,)),
     ],
 )
 def test_what_no_firmware_opens_is_not_written(image: ModelImage) -> None:

@@ -64,6 +64,10 @@ static eq_status open_image(eq_engine *e) {
     memcpy(e->sha256, image.sha256, sizeof e->sha256);
     e->tflite_offset = image.sections[EQ_SECTION_TFLITE].offset;
     e->tflite_bytes = image.sections[EQ_SECTION_TFLITE].bytes;
+    e->labels_offset = image.sections[EQ_SECTION_LABELS].offset;
+    e->labels_bytes = image.sections[EQ_SECTION_LABELS].bytes;
+    e->preprocess_offset = image.sections[EQ_SECTION_PREPROCESS].offset;
+    e->preprocess_bytes = image.sections[EQ_SECTION_PREPROCESS].bytes;
     status = e->kind->open(e, &image);
     if (status == EQ_OK) status = find_golden(e, &image.sections[EQ_SECTION_GOLDEN]);
     e->open = status == EQ_OK;
@@ -129,6 +133,24 @@ static int8_t *end_data(const eq_engine *e, uint32_t tensor, uint32_t *bytes) {
 
 int8_t *eq_engine_input(const eq_engine *e, uint32_t *bytes) {
     return end_data(e, e->input, bytes);
+}
+
+uint8_t *eq_engine_room(const eq_engine *e, uint32_t *bytes) {
+    uint8_t *room = e->scratch;
+    uint32_t input_bytes;
+    int8_t *input = eq_engine_input(e, &input_bytes);
+    *bytes = e->open ? e->scratch_capacity : 0;
+    if (!e->open || !e->kind->arena_is_free) return room;
+    uint32_t before = (uint32_t)(input - e->arena), behind = e->arena_capacity - before - input_bytes;
+    if (before > *bytes) {
+        room = (uint8_t *)e->arena;
+        *bytes = before;
+    }
+    if (behind > *bytes) {
+        room = (uint8_t *)input + input_bytes;
+        *bytes = behind;
+    }
+    return room;
 }
 
 const int8_t *eq_engine_output(const eq_engine *e, uint32_t *bytes) {

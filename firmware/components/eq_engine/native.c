@@ -107,4 +107,5 @@ const eq_engine_kind eq_native = {
     .data = data,
     .tensor = tensor,
     .step = step,
+    .arena_is_free = true,
 };

@@ -32,13 +32,17 @@ typedef struct eq_hal {
 
     void (*reboot)(void *ctx);
 
+    /* What `info` shall say of this board beyond the above: false behind the last. May be NULL. */
+    bool (*fact)(void *ctx, uint32_t index, const char **name, uint32_t *value);
+
     /* Two pins: a rising edge of the trigger starts an inference, done is high from its end until the next
      * one begins. All NULL where the board has none.
      *
      * trigger_pending: true once for the rising edges since it was last asked; edges during an inference
-     * count as one behind it. It is asked between two reads, so a board that has it must not sleep on in
-     * `read`: at an edge, `read` returns EQ_READ_NOTHING. An edge may come from an interrupt: a flag that the
-     * handler sets, and that this takes, is enough. */
+     * count as one behind it. It is asked after each read, so a board that has it must not wait in
+     * `read` while an edge is pending: `read` then returns EQ_READ_NOTHING. An edge may come from an
+     * interrupt: a flag that the handler sets, and that this takes, is enough. set_done may be NULL by
+     * itself. */
     bool (*trigger_pending)(void *ctx);
     void (*set_done)(void *ctx, bool high);
     /* The link may play the trigger (request PIN): there is no wire. Not together with trigger_pending. */

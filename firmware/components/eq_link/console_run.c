@@ -8,18 +8,21 @@ void eq_console_run(const eq_hal *hal, eq_engine *engine) {
     static eq_inference inference;
     static eq_server server;
     static eq_console console;
+    static eq_trigger trigger;
     memset(&receiver, 0, sizeof receiver);
     memset(&inference, 0, sizeof inference);
     memset(&server, 0, sizeof server);
     memset(&console, 0, sizeof console);
+    memset(&trigger, 0, sizeof trigger);
     inference.hal = hal;
     inference.engine = engine;
-    server.inference = console.inference = &inference;
+    server.inference = console.inference = trigger.inference = &inference;
+    server.trigger = &trigger;
 
     eq_console_banner(&console);
     uint8_t bytes[64];
-    for (uint32_t n; (n = hal->read(hal->ctx, bytes, sizeof bytes)) != 0;)
-        for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t n; (n = hal->read(hal->ctx, bytes, sizeof bytes)) != 0;) {
+        for (uint32_t i = 0; n != EQ_READ_NOTHING && i < n; i++) {
             switch (eq_receiver_feed(&receiver, bytes[i])) {
             case EQ_EVENT_NONE:
                 break;
@@ -37,4 +40,8 @@ void eq_console_run(const eq_hal *hal, eq_engine *engine) {
                 return;
             }
         }
+        /* A run that fails leaves done low; there is nobody to tell more. */
+        if (hal->trigger_pending && hal->trigger_pending(hal->ctx))
+            (void)eq_trigger_run(&trigger, NULL, NULL);
+    }
 }

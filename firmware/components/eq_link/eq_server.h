@@ -5,6 +5,7 @@
 #include "eq_inference.h"
 #include "eq_link.h"
 #include "eq_text.h"
+#include "eq_trigger.h"
 
 typedef enum eq_error {
     EQ_ERROR_NONE = 0,
@@ -20,6 +21,7 @@ typedef enum eq_error {
 
 typedef struct eq_server {
     eq_inference *inference;
+    eq_trigger *trigger;
     bool greeted;      /* HELLO came since boot */
     bool reboot;       /* asked for, and answered */
     uint8_t type, seq; /* of the request that `answer` answers; type 0: none */

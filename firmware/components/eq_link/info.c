@@ -9,7 +9,7 @@ typedef struct page {
 
 static void key(const page *p, const char *name) {
     if (p->table)
-        eq_text_left(p->out, name, 18);
+        eq_text_left(p->out, name, 24);
     else {
         eq_text_str(p->out, name);
         eq_text_str(p->out, "=");
@@ -45,6 +45,12 @@ static void kernels(const page *p) {
     end(p);
 }
 
+static void facts(const page *p, const eq_hal *hal) {
+    const char *name;
+    uint32_t value;
+    for (uint32_t i = 0; hal->fact && hal->fact(hal->ctx, i, &name, &value); i++) number(p, name, value);
+}
+
 static void engines(const page *p, const eq_engine *engine) {
     key(p, "engines");
     for (const eq_engine_kind *const *kind = engine->kinds; *kind; kind++) {
@@ -68,6 +74,7 @@ void eq_info(const eq_text *out, const eq_hal *hal, const eq_engine *engine, boo
     kernels(&p);
     number(&p, "arena_capacity", engine->arena_capacity);
     number(&p, "scratch_capacity", engine->scratch_capacity);
+    facts(&p, hal);
     key(&p, "model");
     if (engine->open)
         eq_text_name(out, engine->name, (uint32_t)strlen(engine->name));
@@ -79,5 +86,6 @@ void eq_info(const eq_text *out, const eq_hal *hal, const eq_engine *engine, boo
         eq_text_fault(out, &engine->fault);
         end(&p);
     }
-    text(&p, "features", "golden,hash,profile,step");
+    text(&p, "trigger", eq_trigger_kind(hal));
+    text(&p, "features", "golden,hash,profile,step,picture,label");
 }

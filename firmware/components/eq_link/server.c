@@ -9,6 +9,7 @@ enum {
     TYPE_BUSY = 0xFE,
     TYPE_ERROR = 0xFF
 };
+enum { PIN_READ = 2 };
 enum { READ_MAX = 248, ROWS_MAX = 32, INFO_MAX = EQ_PAYLOAD_MAX - 4, ERROR_TEXT_MAX = 250 };
 
 /* The request being answered, and its answer as it grows. */
@@ -20,7 +21,8 @@ typedef struct exchange {
     uint8_t out[EQ_PAYLOAD_MAX];
     uint32_t out_bytes;
     const char *why;       /* of an error: a sentence, */
-    const eq_fault *fault; /* or what the engine says */
+    const eq_fault *fault; /* or what the engine says, */
+    uint32_t takes, room;  /* or the bytes of a picture without room */
 } exchange;
 
 static uint32_t arg(const exchange *x, uint32_t index) {
@@ -234,6 +236,91 @@ static eq_error choose_engine(exchange *x) {
     return status == EQ_NO_MODEL ? EQ_ERROR_NO_MODEL : EQ_ERROR_REFUSED;
 }
 
+static eq_error preprocessing(exchange *x) {
+    const eq_inference *inf = x->server->inference;
+    const eq_hal *hal = inf->hal;
+    uint32_t room;
+    eq_engine_room(inf->engine, &room);
+    put(x, room, 4);
+    if (!inf->engine->preprocess_bytes) return EQ_ERROR_NONE;
+    eq_preprocess rule;
+    const char *why = eq_inference_preprocess(inf, &rule);
+    if (why) return fail(x, EQ_ERROR_REFUSED, why);
+    const uint8_t *section =
+        hal->map(hal->ctx, inf->engine->preprocess_offset, inf->engine->preprocess_bytes);
+    if (!section) return fail(x, EQ_ERROR_ENGINE, "the preprocessing cannot be mapped");
+    put_bytes(x, section, inf->engine->preprocess_bytes); /* checked: at most EQ_PREPROCESS_SECTION_MOST */
+    hal->unmap(hal->ctx, section);
+    return EQ_ERROR_NONE;
+}
+
+static eq_error picture(exchange *x) {
+    eq_inference *inf = x->server->inference;
+    eq_preprocess rule;
+    const char *why = eq_inference_preprocess(inf, &rule);
+    if (why) return fail(x, inf->engine->preprocess_bytes ? EQ_ERROR_REFUSED : EQ_ERROR_NOT_READY, why);
+    const eq_picture dimensions = {.height = arg(x, 0), .width = arg(x, 1), .channels = arg(x, 2)};
+    uint32_t takes, room;
+    eq_status status = eq_inference_picture(inf, &dimensions, &takes, &room);
+    if (status == EQ_OUT_OF_RANGE) return fail(x, EQ_ERROR_RANGE, "there are no pictures of this size");
+    if (status == EQ_OK) return EQ_ERROR_NONE;
+    x->takes = takes;
+    x->room = room;
+    return EQ_ERROR_RANGE;
+}
+
+static eq_error write_picture(exchange *x) {
+    eq_inference *inf = x->server->inference;
+    if (!inf->picture.pixels) return fail(x, EQ_ERROR_NOT_READY, "no picture was begun");
+    if (!eq_inference_pixels(inf, arg(x, 0), x->in + 4, x->in_bytes - 4))
+        return fail(x, EQ_ERROR_RANGE, "bytes beyond the picture's end, or a gap before them");
+    return EQ_ERROR_NONE;
+}
+
+static eq_error read_input(exchange *x) {
+    const eq_inference *inf = x->server->inference;
+    if (!eq_inference_ready(inf)) return fail(x, EQ_ERROR_NOT_READY, "the input is not there");
+    uint32_t size;
+    const int8_t *input = eq_engine_input(inf->engine, &size);
+    return put_part(x, input, size, arg(x, 0), arg(x, 1));
+}
+
+static eq_error label(exchange *x) {
+    const eq_engine *e = x->server->inference->engine;
+    const eq_hal *hal = x->server->inference->hal;
+    if (!e->labels_bytes) return fail(x, EQ_ERROR_RANGE, "the model image has no labels");
+    const uint8_t *text = hal->map(hal->ctx, e->labels_offset, e->labels_bytes);
+    if (!text) return fail(x, EQ_ERROR_ENGINE, "the labels cannot be mapped");
+    uint32_t begin = 0, end, line = 0;
+    for (; line < arg(x, 0) && begin < e->labels_bytes; begin++)
+        if (text[begin] == '\n') line++;
+    bool there = line == arg(x, 0) && begin < e->labels_bytes;
+    for (end = begin; there && end < e->labels_bytes && text[end] != '\n';) end++;
+    if (end - begin > EQ_PAYLOAD_MAX) end = begin + EQ_PAYLOAD_MAX;
+    if (there) put_bytes(x, text + begin, end - begin);
+    hal->unmap(hal->ctx, text);
+    return there ? EQ_ERROR_NONE : fail(x, EQ_ERROR_RANGE, "no such label");
+}
+
+static eq_error pin(exchange *x) {
+    eq_trigger *trigger = x->server->trigger;
+    uint32_t level = arg(x, 0);
+    if (level > PIN_READ) return fail(x, EQ_ERROR_RANGE, "a pin is 0, 1, or 2 to be read");
+    if (level != PIN_READ) {
+        if (!x->server->inference->hal->virtual_pins)
+            return fail(x, EQ_ERROR_RANGE, "this board's trigger is not virtual");
+        bool rises = level && !trigger->level;
+        trigger->level = level;
+        eq_status status = rises ? eq_trigger_run(trigger, busy, x) : EQ_OK;
+        if (status != EQ_OK) return engine_failed(x, status);
+    }
+    put(x, trigger->level, 4);
+    put(x, trigger->done, 4);
+    put(x, trigger->runs, 4);
+    put(x, trigger->ticks, 8);
+    return EQ_ERROR_NONE;
+}
+
 typedef struct request {
     uint8_t type;
     bool model;           /* needs one */
@@ -257,6 +344,12 @@ static const request requests[] = {
     {0x8C, false, 0, 0, clock_now},
     {0x8D, true, 4, 4, load_golden},
     {0x8E, false, 1, 16, choose_engine},
+    {0x8F, true, 0, 0, preprocessing},
+    {0x90, true, 12, 12, picture},
+    {0x91, true, 5, EQ_PAYLOAD_MAX, write_picture},
+    {0x92, true, 8, 8, read_input},
+    {0x93, true, 4, 4, label},
+    {0x94, true, 4, 4, pin},
 };
 
 static eq_error dispatch(exchange *x, uint8_t type) {
@@ -283,10 +376,17 @@ static void put_error(exchange *x, eq_error error, uint8_t type) {
     put(x, type, 2);
     eq_window window = {.bytes = x->out + 4, .capacity = ERROR_TEXT_MAX};
     eq_text out = eq_window_text(&window);
-    if (x->fault)
+    if (x->fault) {
         eq_text_fault(&out, x->fault);
-    else
+    } else if (x->takes) {
+        eq_text_str(&out, "the picture takes ");
+        eq_text_u64(&out, x->takes, 0);
+        eq_text_str(&out, " bytes, ");
+        eq_text_u64(&out, x->room, 0);
+        eq_text_str(&out, " are free");
+    } else {
         eq_text_str(&out, x->why);
+    }
     x->out_bytes += eq_window_kept(&window);
 }
 

@@ -93,6 +93,7 @@ int main(int argc, char **argv) {
         .map = eq_flash_map,
         .unmap = eq_flash_unmap,
         .reboot = hal_reboot,
+        .virtual_pins = true,
     };
     eq_app_run(&hal);
     return 0;

@@ -48,6 +48,7 @@ int main(void) {
         .map = eq_flash_map,
         .unmap = eq_flash_unmap,
         .reboot = hal_reboot,
+        .virtual_pins = true,
     };
     eq_app_run(&hal);
     return EXIT_END_OF_STREAM;

@@ -11,6 +11,10 @@
 
 #include "eq_hal.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum eq_status {
     EQ_OK = 0,
     EQ_NO_MODEL,    /* the partition is absent or erased */
@@ -77,6 +81,8 @@ typedef struct eq_engine {
 
     uint32_t image_bytes, tflite_offset, tflite_bytes;
     uint32_t golden_offset, golden_bytes, golden_count;
+    uint32_t labels_offset, labels_bytes;         /* UTF-8 lines; 0 bytes where there are none */
+    uint32_t preprocess_offset, preprocess_bytes; /* for eq_preprocess_read; 0 bytes where there is none */
     uint8_t sha256[32];
     char name[EQ_NAME_MAX + 1];
 
@@ -102,6 +108,8 @@ struct eq_engine_kind {
     int8_t *(*data)(const eq_engine *engine, uint32_t tensor); /* of the input and the output */
     eq_status (*tensor)(const eq_engine *engine, uint32_t index, eq_tensor *out);
     eq_status (*step)(const eq_engine *engine, uint32_t index, eq_step *out);
+    /* Whether all of the arena but the input is free between two runs. */
+    bool arena_is_free;
 };
 
 extern const eq_engine_kind eq_native;
@@ -125,6 +133,8 @@ eq_status eq_engine_run(eq_engine *engine, uint32_t steps, eq_observer observer,
 
 /* NULL and 0 bytes while no model is open. */
 int8_t *eq_engine_input(const eq_engine *engine, uint32_t *bytes);
+/* Memory beside the input that nothing needs until the next run, which overwrites it: room for a picture. */
+uint8_t *eq_engine_room(const eq_engine *engine, uint32_t *bytes);
 const int8_t *eq_engine_output(const eq_engine *engine, uint32_t *bytes);
 eq_status eq_engine_tensor(const eq_engine *engine, uint32_t index, eq_tensor *out);
 eq_status eq_engine_step(const eq_engine *engine, uint32_t index, eq_step *out);
@@ -137,5 +147,9 @@ eq_status eq_engine_golden_check(eq_engine *engine, uint32_t index, bool *equal,
 bool eq_engine_kernel(uint32_t index, const char **name, uint32_t *id, uint32_t *version);
 
 const char *eq_status_text(eq_status status);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
