@@ -30,8 +30,7 @@ def version() -> str:
 
 def open_model(tflite: bytes, arena_bytes: int, *, keep_all: bool = False) -> Any:
     """An interpreter with an arena of that size; `keep_all` keeps every tensor readable, in a larger arena."""
-    from tflite_micro.python.tflite_micro import runtime
-
+    runtime = _runtime()
     configs = runtime.InterpreterConfig
     config = configs.kPreserveAllTensors if keep_all else configs.kAllocationRecording
     with tempfile.TemporaryFile() as said:
@@ -50,6 +49,7 @@ def open_model(tflite: bytes, arena_bytes: int, *, keep_all: bool = False) -> An
 
 def smallest_arena(tflite: bytes) -> int:
     """The smallest arena in bytes with which the model opens and runs; Refused where none does."""
+    _runtime()  # once, not in each child
     too_small, enough = 0, 1 << 12
     while not _opens(tflite, enough):
         if enough >= MOST_ARENA_BYTES:
@@ -60,6 +60,12 @@ def smallest_arena(tflite: bytes) -> int:
         middle = (enough + too_small) // 2
         too_small, enough = (too_small, middle) if _opens(tflite, middle) else (middle, enough)
     return enough
+
+
+def _runtime() -> Any:
+    from tflite_micro.python.tflite_micro import runtime
+
+    return runtime
 
 
 def _opens(tflite: bytes, arena_bytes: int) -> bool:
