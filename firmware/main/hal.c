@@ -1,0 +1,59 @@
+#include "hal.h"
+
+#include "console.h"
+#include "esp_system.h"
+#include "esp_timer.h"
+#include "facts.h"
+#include "model.h"
+#include "pins.h"
+#include "sdkconfig.h"
+
+/* A trigger's edge does not end the wait for a byte, so with a trigger the wait ends every tick. */
+static uint32_t hal_read(void *ctx, uint8_t *buf, uint32_t capacity) {
+    (void)ctx;
+    TickType_t ticks = pins_has_trigger() ? 1 : portMAX_DELAY;
+    for (;;) {
+        uint32_t got = console_read(buf, capacity, ticks);
+        if (got) return got;
+        if (pins_edge_waits()) return EQ_READ_NOTHING;
+    }
+}
+
+static void hal_write(void *ctx, const uint8_t *buf, uint32_t bytes) {
+    (void)ctx;
+    console_write(buf, bytes);
+}
+
+/* The cycle counter would wrap every 18 s at 240 MHz, and inferences may take longer. */
+static uint64_t hal_clock(void *ctx) {
+    (void)ctx;
+    return (uint64_t)esp_timer_get_time();
+}
+
+static void hal_reboot(void *ctx) {
+    (void)ctx;
+    esp_restart();
+}
+
+const eq_hal *hal_open(void) {
+    static eq_hal hal = {
+        .board = CONFIG_EQ_BOARD,
+        .kind = "real",
+        .port = "esp-idf",
+        .clock_unit = "us",
+        .clock_hz = CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ * 1000000u,
+        .read = hal_read,
+        .write = hal_write,
+        .clock = hal_clock,
+        .reboot = hal_reboot,
+        .fact = facts_get,
+    };
+    console_open();
+    pins_open();
+    model_open(&hal);
+    if (pins_has_trigger()) {
+        hal.trigger_pending = pins_trigger_pending;
+        hal.set_done = pins_set_done;
+    }
+    return &hal;
+}
