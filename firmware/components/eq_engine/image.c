@@ -5,11 +5,16 @@
 #include "eq_check.h"
 #include "plan.h"
 
-enum { HEADER = 16, ROW = 16, MAX_SECTIONS = 16, DIGEST = 32, CHUNK = 32768 };
+enum { HEADER = EQ_IMAGE_HEADER_BYTES, ROW = 16, MAX_SECTIONS = 16, DIGEST = 32, CHUNK = 32768 };
 
 static eq_status fail(eq_fault *fault, eq_status status, const char *what, uint32_t value) {
     *fault = (eq_fault){status, what, 0, value};
     return status;
+}
+
+uint32_t eq_image_bytes(const uint8_t header[EQ_IMAGE_HEADER_BYTES], uint32_t partition_bytes) {
+    uint32_t bytes = eq_read_u32(header + 8);
+    return !memcmp(header, "EQMI", 4) && bytes <= partition_bytes ? bytes : 0;
 }
 
 static eq_status read_header(eq_image *image, const uint8_t *b, uint32_t partition, eq_fault *fault) {
