@@ -48,16 +48,9 @@ def channel_multipliers(graph: Graph, node: Node, channels: int) -> tuple[NDArra
 
 
 def effective_scales(graph: Graph, node: Node, channels: int) -> Sequence[float]:
-    """input scale * weight scale / output scale in float64.
-
-    A per-tensor FULLY_CONNECTED multiplies its first two factors in float32, as TFLite's
-    GetQuantizedConvolutionMultipler does (numerics.md#fully-connected).
-    """
+    """input scale * weight scale / output scale in float64, one per output channel (numerics.md#convolution)."""
     x, weights, y = graph.input(node, 0), graph.input(node, 1), graph.output(node)
     quant = weights.quant or QuantParams.per_tensor(1.0, 0)  # check_weights has refused weights without
-    if node.op == "FULLY_CONNECTED" and not quant.is_per_channel:
-        product = float(np.float32(x.scale) * np.float32(weights.scale))
-        return [product / y.scale] * channels
     per_channel = quant.scale if quant.is_per_channel else quant.scale * channels
     return [x.scale * s / y.scale for s in per_channel]
 

@@ -40,8 +40,18 @@ def test_damaged_images_are_refused_or_run(engine_host: EngineHost, model: Plann
 
 HEADER = {"arena": 20, "features": 28, "needs_count": 36, "steps_count": 52, "input": 72}
 TENSOR_ROW = {"arena_offset": 0, "bytes": 4, "scale": 8, "zero_point": 12, "batch": 16}
-STEP_ROW = {"kernel": 0, "input": 4, "output": 12, "params": 16, "params_bytes": 20, "name_bytes": 28}
-CONV_PARAMS = {"stride": 8, "dilation": 16, "top": 24, "zero_point": 32, "low": 40, "weights": 48, "bias": 52}
+STEP_ROW = {"kernel": 0, "input": 4, "second": 8, "output": 12, "params": 16, "params_bytes": 20, "name_bytes": 28}
+CONV_PARAMS = {
+    "stride": 8,
+    "dilation": 16,
+    "top": 24,
+    "zero_point": 32,
+    "low": 40,
+    "weights": 48,
+    "bias": 52,
+    "multiplier": 56,
+    "shift": 72,
+}
 
 
 def with_field(image: bytes, table: int | None, at: int, value: int) -> bytes:
@@ -62,7 +72,7 @@ REFUSED = [
     (None, HEADER["needs_count"], 0, "bad plan"),
     (None, HEADER["steps_count"], 1 << 20, "bad plan"),
     (None, HEADER["input"], 99, "bad plan"),
-    (40, TENSOR_ROW["arena_offset"], 8, "bad plan"),
+    (40, 9 * 32 + TENSOR_ROW["arena_offset"], 24, "bad plan"),  # y, into a gap
     (40, TENSOR_ROW["arena_offset"], 1 << 31, "bad plan"),
     (40, TENSOR_ROW["bytes"], 193, "bad plan"),
     (40, TENSOR_ROW["scale"], 0x7FC00000, "bad plan"),
@@ -74,6 +84,9 @@ REFUSED = [
     (48, STEP_ROW["params"], 2, "bad plan"),
     (48, STEP_ROW["params_bytes"], 4, "bad plan"),
     (48, STEP_ROW["name_bytes"], 65, "bad plan"),
+    (48, 3 * 40 + STEP_ROW["second"], 0, "bad plan"),  # ADD of another shape
+    (48, 4 * 40 + STEP_ROW["output"], 0, "bad plan"),  # PAD into other channels
+    (48, 6 * 40 + STEP_ROW["output"], 9, "bad plan"),  # MEAN into fewer channels
     (56, CONV_PARAMS["stride"], 0, "bad plan"),
     (56, CONV_PARAMS["stride"], 1024, "bad plan"),
     (56, CONV_PARAMS["dilation"], 1 << 30, "bad plan"),
@@ -81,7 +94,12 @@ REFUSED = [
     (56, CONV_PARAMS["zero_point"], -129, "bad plan"),
     (56, CONV_PARAMS["low"], 128, "bad plan"),
     (56, CONV_PARAMS["weights"], 1 << 20, "bad plan"),
+    (56, CONV_PARAMS["weights"], -1, "bad plan"),
     (56, CONV_PARAMS["bias"], 2, "bad plan"),
+    (56, CONV_PARAMS["bias"], -2, "bad plan"),
+    (56, CONV_PARAMS["multiplier"], -1, "bad plan"),
+    (56, CONV_PARAMS["shift"], 31, "bad plan"),
+    (56, CONV_PARAMS["shift"], -32, "bad plan"),
 ]
 
 
@@ -91,6 +109,22 @@ def test_one_wrong_field_is_refused(
 ) -> None:
     assert engine_host.open(model.image) == "ok"
     assert engine_host.open(with_field(model.image, table, at, value)) == status
+
+
+def test_a_name_longer_than_the_buffers_of_those_who_show_it_is_refused(
+    engine_host: EngineHost, model: Planned
+) -> None:
+    names = with_field(with_field(model.image, None, 64, 80), None, 68, 128)  # the names' table: long enough
+    assert engine_host.open(with_field(names, 48, STEP_ROW["name_bytes"], 64)) == "ok"
+    assert engine_host.open(with_field(names, 48, STEP_ROW["name_bytes"], 65)) == "bad plan"
+
+
+@pytest.mark.parametrize(("at", "value"), [(8, 0xFFFFFFFF), (12, 17), (16 + 3 * 16 + 8, 64), (16 + 3 * 16, 0)])
+def test_a_wrong_section_table_is_refused(engine_host: EngineHost, model: Planned, at: int, value: int) -> None:
+    out = bytearray(model.image)
+    struct.pack_into("<I", out, at, value)
+    out[-32:] = sha256(out[:-32]).digest()
+    assert engine_host.open(bytes(out)) == "bad image"
 
 
 @pytest.mark.parametrize(

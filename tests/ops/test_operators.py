@@ -19,7 +19,7 @@ from edgeq import ops
 from edgeq.convert import read_tflite, write_tflite
 from edgeq.errors import BadInput
 from edgeq.graph import Graph, QuantParams
-from edgeq.ops import conv2d
+from edgeq.ops import conv2d, numerics
 from edgeq.plan.fold_pad import fold_pad
 
 CASES = {f"{op.name}-{i}": graph for op in ops.OPS.values() for i, graph in enumerate(op.cases())}
@@ -97,6 +97,70 @@ def test_the_reference_takes_a_batch(graph: Graph) -> None:
     together = ops.run(graph, feeds)[graph.outputs[0]]
     alone = [ops.run(graph, {n: v[i : i + 1] for n, v in feeds.items()})[graph.outputs[0]] for i in range(INPUTS)]
     np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
+def test_sums_wrap_alike(engine_host: EngineHost) -> None:
+    """An accumulator at either end of int32, rescaled by almost one, leaves int32 with the zero point."""
+    for zero_point, end in ((127, (1 << 31) - 1), (-128, -(1 << 31))):
+        b = Builder("wrap")
+        x = b.activation("x", (1, 1, 1, 1), 1 + 2**-14, 0)
+        weights = b.constant("w", np.zeros((1, 1, 1, 1), np.int8), QuantParams.per_tensor(1 - 2**-14, 0))
+        bias = b.constant("b", np.array([end], np.int32), QuantParams.per_tensor(1 - 2**-28, 0))
+        y = b.conv(x, weights, bias, b.activation("y", (1, 1, 1, 1), 1.0, zero_point), "VALID")
+        graph = b.graph(y)
+        assert ops.run(graph, {"x": np.zeros((1, 1, 1, 1), np.int8)})[y] == (-128 if end > 0 else 127)
+        assert_equals_tflm(graph, inputs_of(graph))
+        assert_equals_engine(engine_host, [graph])
+
+
+@pytest.mark.parametrize("op", ["CONV_2D", "FULLY_CONNECTED"])
+def test_scales_are_multiplied_in_float64(op: str) -> None:
+    """At accumulators where a product in float32 would give another output; TFLite Micro is seen to do the same."""
+    b = Builder("float64")
+    ones = (1, 1, 1) if op == "CONV_2D" else (1,)
+    x = b.activation("x", (1, *ones), 0.0123, 0)
+    weights = b.constant("w", np.zeros((64, *ones), np.int8), QuantParams.per_tensor(0.00777, 0))
+    y = b.activation("y", (1, *ones[1:], 64), 1e3, 0)
+    scales = [b.tensors[n].scale for n in (x, weights, y)]
+    double, single = scales[0] * scales[1], float(np.float32(scales[0]) * np.float32(scales[1]))
+    values = np.rint((np.arange(40, 104) + 0.5) / ((double + single) / 2 / scales[2])).astype(np.int32)
+    outputs = [
+        numerics.requantise(values, *numerics.quantize_multiplier(product / scales[2]), 0)
+        for product in (double, single)
+    ]
+    assert (outputs[0] != outputs[1]).all()
+    bias = b.constant("b", values, QuantParams.per_tensor(single, 0))
+    if op == "CONV_2D":
+        b.conv(x, weights, bias, y, "VALID")
+    else:
+        b.node(op, [x, weights, bias], y, activation="NONE", keep_num_dims=False)
+    assert_equals_tflm(b.graph(y), inputs_of(b.graph(y)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_sum_of_two_integers(seed: int) -> None:
+    b, rng = Builder("add"), np.random.default_rng(seed)
+    for name in ("a", "b", "y"):
+        b.activation(name, (1, 256, 256, 1), float(rng.uniform(0.001, 0.2)), int(rng.integers(-128, 128)))
+    b.node("ADD", ["a", "b"], "y", activation="NONE")
+    first, second = np.mgrid[-128:128, -128:128].astype(np.int8).reshape(2, 1, 256, 256, 1)
+    graph = Graph("add", b.tensors, tuple(b.nodes), ("a", "b"), ("y",))
+    assert_equals_tflm(graph, {"a": first, "b": second})
+
+
+@pytest.mark.parametrize("half", [1, 2, 3, 4, 7, 30])
+def test_six_is_quantised_in_float32(half: int) -> None:
+    """At scales where the quotient is half an integer in float32 alone, so that RELU6 clamps one higher."""
+    b = Builder("relu6")
+    scale = float(np.nextafter(np.float32(6 / (half + 0.5)), np.float32(7)))
+    while np.float32(6) / np.float32(scale) < np.float32(half + 0.5):
+        scale = float(np.nextafter(np.float32(scale), np.float32(0)))
+    x = b.activation("x", (1, 1, 1, 1), scale, -100)
+    attrs = dict(filter_h=1, filter_w=1, stride_h=1, stride_w=1, padding="VALID", activation="RELU6")
+    graph = b.graph(b.node("MAX_POOL_2D", [x], b.like("y", x, (1, 1, 1, 1)), **attrs))
+    top = np.full((1, 1, 1, 1), 127, np.int8)
+    assert ops.run(graph, {"x": top})["y"] == half + 1 - 100
+    assert_equals_tflm(graph, {"x": top})
 
 
 # Random shapes, scales and paddings. Each example draws several graphs, since starting the program and hypothesis'
