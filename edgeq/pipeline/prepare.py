@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from edgeq import ops
 from edgeq.convert import convert_onnx, file_layout, read_tflite, write_tflite
 from edgeq.errors import BadInput
-from edgeq.graph import FileLayout, Graph
+from edgeq.graph import FileLayout, Graph, QuantParams
 from edgeq.images.model import ModelImage, write_model_image
+from edgeq.pipeline.pictures import picture_rule
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
     INPUTS,
@@ -23,12 +24,14 @@ from edgeq.pipeline.run_folder import (
     MODEL_ONNX,
     MODEL_PLAN,
     MODEL_TFLITE,
+    PREPROCESS_H,
     TORCH_TRACE,
     RunFolder,
     read_file,
 )
 from edgeq.pipeline.source import Source
 from edgeq.plan import Plan, build_plan, encode_plan
+from edgeq.preprocess import IntegerRule, c_header, encode_section
 
 GOLDEN_SAMPLES = 16
 _SCORE_BATCH = 32
@@ -79,6 +82,7 @@ class Prepared:
     params: int = 0
     sqnr: tuple[tuple[str, float], ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+    pictures: IntegerRule | None = None
 
 
 def convert(data: bytes, name: str) -> Converted:
@@ -101,6 +105,8 @@ def prepare(source: Source, options: QuantiseOptions, run: RunFolder, progress: 
     run.write(MODEL_TFLITE, prepared.model.tflite, locked=True)
     run.write(MODEL_PLAN, encode_plan(prepared.plan), locked=True)
     run.write(MODEL_IMAGE, prepared.image, locked=True)
+    if prepared.pictures is not None:
+        run.write(PREPROCESS_H, c_header(prepared.pictures, prepared.model.name).encode(), locked=True)
     arrays: dict[str, NDArray[np.float32] | NDArray[np.int8]] = {"int8_nhwc": prepared.inputs}
     if prepared.float_inputs is not None:
         arrays["float_nchw"] = prepared.float_inputs
@@ -129,14 +135,17 @@ def _from_torch(source: Source, options: QuantiseOptions, run: RunFolder, progre
     progress.step("score the integer network")
     held_out = _as_int8(model.graph, quantised.held_out.inputs_nhwc)
     int8_top1 = _top1(model.graph, held_out, quantised.held_out.labels, progress)
+    ledger = quantised.ledger
+    quant = _input_quant(model.graph)
+    pictures, measured = picture_rule(loaded.recipe.input.rule, quant, ledger.stored, ledger.inputs_nhwc, progress)
     return _planned(
-        model, _as_int8(model.graph, quantised.ledger.inputs_nhwc), progress,
-        labels=quantised.labels, float_inputs=quantised.ledger.inputs_nchw, torch_trace=quantised.trace,
+        model, _as_int8(model.graph, ledger.inputs_nhwc), progress,
+        labels=quantised.labels, pictures=pictures, float_inputs=ledger.inputs_nchw, torch_trace=quantised.trace,
         accuracy=Accuracy(quantised.float_top1, int8_top1, len(held_out)), params=quantised.parameters,
         sqnr=tuple((a.name, a.sqnr_db) for a in quantised.activations),
         facts={"weights_sha256": quantised.weights_sha256, "observer": options.observer,
                "weights": "per-channel" if options.per_channel else "per-tensor",
-               "calibration_samples": str(quantised.calibration_samples)},
+               "calibration_samples": str(quantised.calibration_samples), **measured},
     )  # fmt: skip
 
 
@@ -163,7 +172,8 @@ def _planned(model: Converted, inputs: NDArray[np.int8], progress: Progress, **m
     plan = build_plan(model.graph, model.file)
     reference = ops.run(model.graph, {model.graph.inputs[0]: inputs})
     labels: tuple[str, ...] = more.get("labels", ())  # type: ignore[assignment]
-    image = model_image(model, plan, inputs, reference, labels)
+    pictures: IntegerRule | None = more.get("pictures")  # type: ignore[assignment]
+    image = model_image(model, plan, inputs, reference, labels, pictures)
     more.setdefault("params", _parameters(model.graph))
     return Prepared(model, plan, image, inputs, reference, **more)  # type: ignore[arg-type]
 
@@ -174,11 +184,13 @@ def model_image(
     inputs: NDArray[np.int8],
     reference: dict[str, NDArray[np.int8]],
     labels: tuple[str, ...] = (),
+    pictures: IntegerRule | None = None,
 ) -> bytes:
     """The model image with the samples as golden ones."""
     outputs = reference[model.graph.outputs[0]]
     golden = b"".join(x.tobytes() + y.tobytes() for x, y in zip(inputs, outputs, strict=True))
-    return write_model_image(ModelImage(model.name, encode_plan(plan), model.tflite, golden, labels))
+    section = encode_section(pictures) if pictures is not None else b""
+    return write_model_image(ModelImage(model.name, encode_plan(plan), model.tflite, golden, labels, section))
 
 
 def random_inputs(graph: Graph, count: int, seed: int) -> NDArray[np.int8]:
@@ -189,18 +201,22 @@ def random_inputs(graph: Graph, count: int, seed: int) -> NDArray[np.int8]:
 
 def to_onnx_input(graph: Graph, inputs: NDArray[np.int8]) -> NDArray[np.float32]:
     """The real values of int8 NHWC inputs, as NCHW."""
+    real = _input_quant(graph).dequantise(inputs)
+    return np.ascontiguousarray(real.transpose(0, 3, 1, 2)) if real.ndim == 4 else real
+
+
+def _input_quant(graph: Graph) -> QuantParams:
     quant = graph.tensor(graph.inputs[0]).quant
     if quant is None:
         raise BadInput("the input is not quantised", where=graph.name)
-    real = quant.dequantise(inputs)
-    return np.ascontiguousarray(real.transpose(0, 3, 1, 2)) if real.ndim == 4 else real
+    return quant
 
 
 def _as_int8(graph: Graph, inputs: NDArray[np.float32]) -> NDArray[np.int8]:
     tensor = graph.tensor(graph.inputs[0])
-    if tensor.quant is None or inputs.shape[1:] != tensor.shape[1:]:
+    if inputs.shape[1:] != tensor.shape[1:]:
         raise BadInput(f"inputs of {list(inputs.shape[1:])} do not fit {list(tensor.shape[1:])}", where=graph.name)
-    return tensor.quant.quantise(inputs, "int8")
+    return _input_quant(graph).quantise(inputs, "int8")
 
 
 def _top1(graph: Graph, inputs: NDArray[np.int8], labels: NDArray[np.int64], progress: Progress) -> float:

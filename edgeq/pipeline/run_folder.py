@@ -29,7 +29,8 @@ REPORT = "report.json"
 REPORT_HTML = "report.html"
 REPORT_MARKDOWN = "report.md"
 LOCK = "lock.json"
-_OF_ONE_RUN = (REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK, MODEL_ONNX, TORCH_TRACE)
+PREPROCESS_H = "preprocess.h"
+_OF_ONE_RUN = (REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK, MODEL_ONNX, TORCH_TRACE, PREPROCESS_H)
 
 
 def write_file(path: Path, data: bytes) -> None:

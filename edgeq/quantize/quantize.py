@@ -32,15 +32,23 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Samples:
-    """Preprocessed float inputs [N, H, W, C], as the board's input is before it is quantised, and their classes."""
+    """Preprocessed float inputs [N, H, W, C], as the board's input is before it is quantised, and their classes.
+
+    `stored` are the same samples as the data set holds them, [N, h, w, c].
+    """
 
     inputs_nhwc: Floats
     labels: Labels
+    stored: Floats
 
     @property
     def inputs_nchw(self) -> Floats:
         """The same inputs in torch's and ONNX's order."""
         return np.ascontiguousarray(self.inputs_nhwc.transpose(0, 3, 1, 2))
+
+    def first(self, count: int) -> Samples:
+        """The first `count` of them."""
+        return Samples(self.inputs_nhwc[:count], self.labels[:count], self.stored[:count])
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def quantize(
     if data is None:
         _check_expected(model.recipe, float_top1)
 
-    ledger = Samples(held_out.inputs_nhwc[:LEDGER_SAMPLES], held_out.labels[:LEDGER_SAMPLES])
+    ledger = held_out.first(LEDGER_SAMPLES)
     quantizer = TFLiteQuantizer(per_channel=per_channel, observer=observer)
     calibration = torch.from_numpy(train.inputs_nchw)
     calibrated = calibrate(model.module, quantizer, calibration, partial(progress, "calibrate"))
@@ -149,7 +157,7 @@ def _samples(model: LoadedModel, data: DataFacts | None, calibration_samples: in
         raise BadInput(f"label {worst} for a network of {classes} classes", where=facts.name)
 
     def prepared(images: Images) -> Samples:
-        return Samples(preprocess(images.pixels, model.recipe.input), images.labels)
+        return Samples(preprocess(images.pixels, model.recipe.input), images.labels, images.pixels)
 
     return prepared(split.train.take(np.arange(min(calibration_samples, len(split.train))))), prepared(split.held_out)
 
