@@ -37,7 +37,7 @@ def tflm_arena_bytes(tflite: bytes, *, where: str = "") -> int:
     """
     if not has_tflm():
         raise ToolMissing(_NO_TFLM[0], hint=_NO_TFLM[1])
-    command = [sys.executable, "-m", "edgeq.bench.tflm"]
+    command = [sys.executable, "-P", "-m", "edgeq.bench.tflm"]
     try:
         found = subprocess.run(command, input=tflite, capture_output=True, timeout=_ARENA_SEARCH_S)
     except subprocess.TimeoutExpired as e:

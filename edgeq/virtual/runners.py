@@ -10,12 +10,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from edgeq.errors import BadInput, ToolMissing
 from edgeq.images.app import CHIP_ESP32, CHIP_HOST, AppImage, Segment
@@ -41,6 +43,7 @@ class Runner:
     command: Callable[[str, str], list[str]]  # of the program's path and the flash file's
     tool: str = ""
     tool_hint: str = ""
+    environment: Callable[[], Mapping[str, str]] = dict  # what the program finds beside this process's own
 
 
 def segments_to_elf(segments: tuple[Segment, ...], entry: int) -> bytes:
@@ -85,9 +88,16 @@ def _lx6_command(program: str, flash: str) -> list[str]:
     return [_QEMU, *_QEMU_OPTIONS, "-device", loader, "-kernel", program]
 
 
+def _host_environment() -> dict[str, str]:
+    """How the firmware starts TensorFlow Lite Micro's interpreter (docs/tflm.md), where that is installed."""
+    if find_spec("tflite_micro") is None:
+        return {}
+    return {"EDGEQ_TFLM_WORKER": "exec " + shlex.join([sys.executable, "-P", "-m", "edgeq.pipeline.tflm_worker"])}
+
+
 RUNNERS = {
     "qemu_lx6": Runner(CHIP_ESP32, _lx6_program, _lx6_command, _QEMU, "apt-get install qemu-system-misc"),
-    "host": Runner(CHIP_HOST, _host_program, _host_command),
+    "host": Runner(CHIP_HOST, _host_program, _host_command, environment=_host_environment),
 }
 
 
@@ -124,6 +134,7 @@ def start(runner: Runner, image: AppImage, flash: FlashArray) -> subprocess.Pope
             stderr=subprocess.STDOUT,
             bufsize=0,
             pass_fds=(program,),
+            env={**os.environ, **runner.environment()},
             start_new_session=True,  # an interrupt at the keyboard is ours to handle
         )
     finally:

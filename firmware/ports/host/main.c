@@ -11,6 +11,7 @@
 
 #include "app.h"
 #include "flash.h"
+#include "tflm_worker.h"
 
 typedef struct host {
     eq_flash flash; /* first: eq_flash_map takes a pointer to it */
@@ -41,11 +42,12 @@ static uint64_t hal_clock(void *ctx) {
     (void)ctx;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - tflm_worker_overhead_ns();
 }
 
 static void hal_reboot(void *ctx) {
     host *self = ctx;
+    tflm_worker_stop();
     execv("/proc/self/exe", self->argv);
     perror("reboot");
     _exit(1);
@@ -95,6 +97,7 @@ int main(int argc, char **argv) {
         .reboot = hal_reboot,
         .virtual_pins = true,
     };
-    eq_app_run(&hal);
+    const eq_engine_kind *const engines[] = {&eq_native, tflm_worker_there() ? &tflm_worker : NULL, NULL};
+    eq_app_run(&hal, engines);
     return 0;
 }

@@ -50,6 +50,7 @@ int main(void) {
         .reboot = hal_reboot,
         .virtual_pins = true,
     };
-    eq_app_run(&hal);
+    const eq_engine_kind *const engines[] = {&eq_native, NULL};
+    eq_app_run(&hal, engines);
     return EXIT_END_OF_STREAM;
 }
