@@ -26,7 +26,7 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class FlashResult:
-    """What was written. `verified`: the board's MD5 of every part equals ours."""
+    """What the flash now holds of ours. `verified`: the board's MD5 of every part equals ours."""
 
     bytes: int
     seconds: float
@@ -108,7 +108,7 @@ _TROUBLES = (
 )
 _FATAL = re.compile(r"fatal error occurred: (.+)")
 _WRITING = re.compile(r"Writing at 0x([0-9a-fA-F]{1,8})\b")
-_VERIFIED = "Hash of data verified"
+_HELD = re.compile(r"Hash of data verified|already in flash")  # once for each part
 
 
 def flash(
@@ -122,7 +122,9 @@ def flash(
     after: str | None = None,
     progress: Progress = lambda fraction, text: None,
 ) -> FlashResult:
-    """Writes each (flash offset, bytes) and has the board compare the MD5 of what it then holds.
+    """Writes each (flash offset, bytes) in the order given and has the board compare the MD5 of what it then holds.
+
+    A part that the flash holds already is not written again, so that losing power cannot harm it.
 
     `port` is a device or a pyserial URL. `before` and `after` are esptool's reset modes; by default the board is reset
     by the control lines, and not at all where there are none (`socket://`). On a device, a failure that may come from
@@ -132,38 +134,84 @@ def flash(
     Raises BadInput for impossible parts, BoardTrouble when the board is not written as asked, ToolMissing without
     esptool.
     """
-    parts = _checked(parts)
-    if importlib.util.find_spec("esptool") is None:
-        raise ToolMissing("esptool is not installed", hint="pip install esptool")
-    no_lines = port.startswith("socket://")
-    reset = ["--before", before or ("no-reset" if no_lines else "default-reset")]
-    reset += ["--after", after or ("no-reset" if no_lines else "hard-reset")]
-
+    _check(parts)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgeq-flash-") as folder:
         files = [str(item) for part in parts for item in _as_file(Path(folder), *part)]
-        rungs = _ladder(port, stub, baud)
-        for rung, (with_stub, speed) in enumerate(rungs, start=1):
-            connection = ["--chip", chip, "--port", port, "--baud", str(speed), *reset]
-            options = connection if with_stub else [*connection, "--no-stub"]
-            output = _run([*options, "write-flash", *files], folder, parts, speed, progress)
-            if output is None:
-                break
-            trouble, what = _explain(output)
-            if rung == len(rungs) or not trouble.milder:
-                raise BoardTrouble(what, where=port, hint=trouble.hint)
-            progress(0.0, f"{what}; trying again, more carefully")
+        command = ["write-flash", "--skip-flashed", *files]
+        _climb(port, command, folder, parts, _ladder(port, stub, baud), _Connection(chip, before, after), progress)
     progress(1.0, "verified")
     return FlashResult(sum(len(data) for _, data in parts), time.monotonic() - start, verified=True)
 
 
-def _checked(parts: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """The parts by offset. Raises BadInput for none, an empty one, or one whose erasing would harm another."""
+def read_flash(
+    port: str,
+    offset: int,
+    size: int,
+    *,
+    chip: str = "esp32",
+    baud: int = DEFAULT_BAUD,
+    before: str | None = None,
+    after: str | None = None,
+) -> bytes:
+    """What the flash of the board behind `port` holds from `offset` on; else as `flash`."""
+    if offset < 0 or size < 1 or offset + size > _FLASH_BYTES_MAX:
+        raise BadInput(f"{size} bytes at flash offset {offset:#x} are in no flash")
+    with tempfile.TemporaryDirectory(prefix="edgeq-flash-") as folder:
+        file = Path(folder) / "read.bin"
+        command = ["read-flash", hex(offset), hex(size), str(file)]
+        rungs = _ladder(port, True, baud)
+        _climb(port, command, folder, (), rungs, _Connection(chip, before, after), lambda fraction, text: None)
+        data = file.read_bytes() if file.is_file() else b""
+    if len(data) != size:
+        raise BoardTrouble(f"esptool read {len(data)} of {size} bytes of flash", where=port, hint="try again")
+    return data
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """esptool's chip and reset modes; None for the modes that the port allows."""
+
+    chip: str
+    before: str | None
+    after: str | None
+
+    def options(self, port: str, baud: int) -> list[str]:
+        no_lines = port.startswith("socket://")
+        before = self.before or ("no-reset" if no_lines else "default-reset")
+        after = self.after or ("no-reset" if no_lines else "hard-reset")
+        return ["--chip", self.chip, "--port", port, "--baud", str(baud), "--before", before, "--after", after]
+
+
+def _climb(
+    port: str,
+    command: list[str],
+    folder: str,
+    parts: Sequence[tuple[int, bytes]],
+    rungs: list[tuple[bool, int]],
+    connection: _Connection,
+    progress: Progress,
+) -> None:
+    """Runs the command on one rung of the ladder after the other. Raises BoardTrouble when none is left to try."""
+    if importlib.util.find_spec("esptool") is None:
+        raise ToolMissing("esptool is not installed", hint="pip install esptool")
+    for rung, (with_stub, speed) in enumerate(rungs, start=1):
+        options = connection.options(port, speed) + ([] if with_stub else ["--no-stub"])
+        output = _run([*options, *command], folder, parts, speed, progress)
+        if output is None:
+            return
+        trouble, what = _explain(output)
+        if rung == len(rungs) or not trouble.milder:
+            raise BoardTrouble(what, where=port, hint=trouble.hint)
+        progress(0.0, f"{what}; trying again, more carefully")
+
+
+def _check(parts: Sequence[tuple[int, bytes]]) -> None:
+    """Raises BadInput for no parts, an empty one, or one whose erasing would harm another."""
     if not parts:
         raise BadInput("nothing to flash")
-    ordered = sorted(parts)
     end = 0
-    for offset, data in ordered:
+    for offset, data in sorted(parts):
         if not data:
             raise BadInput(f"the part for flash offset {offset:#x} is empty")
         if offset < 0 or offset % _SECTOR_BYTES:
@@ -173,7 +221,6 @@ def _checked(parts: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         end = offset + len(data)
         if end > _FLASH_BYTES_MAX:
             raise BadInput(f"the part for flash offset {offset:#x} ends at {end:#x}, behind any flash")
-    return ordered
 
 
 def _as_file(folder: Path, offset: int, data: bytes) -> tuple[str, Path]:
@@ -194,9 +241,9 @@ def _ladder(port: str, stub: bool, baud: int) -> list[tuple[bool, int]]:
 
 
 def _run(
-    arguments: list[str], folder: str, parts: list[tuple[int, bytes]], baud: int, progress: Progress
+    arguments: list[str], folder: str, parts: Sequence[tuple[int, bytes]], baud: int, progress: Progress
 ) -> str | None:
-    """Runs esptool; None when every part was written and verified, else what it printed."""
+    """Runs esptool; None when it succeeded and the flash holds every part, verified; else what it printed."""
     total = sum(len(data) for _, data in parts)
     limit_s = 120 + 30 * total / baud  # ten bits a byte, three times over
     progress(0.0, "connecting")
@@ -219,8 +266,7 @@ def _run(
             writing = _WRITING.search(line)
             if writing:
                 at = int(writing[1], 16)
-                done = sum(min(max(at - offset, 0), len(data)) for offset, data in parts)
-                progress(done / total, f"writing at {at:#x}")
+                progress(_written(parts, at) / total, f"writing at {at:#x}")
         status = child.wait()
         if status < 0:
             lines.append(f"fatal error occurred: it was killed, after {limit_s:.0f} s at most")
@@ -231,7 +277,17 @@ def _run(
         if child.stdout is not None:
             child.stdout.close()
     output = "".join(lines)
-    return None if status == 0 and output.count(_VERIFIED) == len(parts) else output
+    return None if status == 0 and len(_HELD.findall(output)) == len(parts) else output
+
+
+def _written(parts: Sequence[tuple[int, bytes]], at: int) -> int:
+    """Bytes of the parts that are done once esptool, which takes them in their order, writes at flash offset `at`."""
+    done = 0
+    for offset, data in parts:
+        if offset <= at <= offset + len(data):
+            return done + at - offset
+        done += len(data)
+    return 0
 
 
 def _explain(output: str) -> tuple[_Trouble, str]:

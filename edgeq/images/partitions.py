@@ -22,9 +22,11 @@ SECTOR_BYTES = 0x1000
 TYPE_APP = 0x00
 TYPE_DATA = 0x01
 SUBTYPE_FACTORY = 0x00
-SUBTYPE_MODEL = 0x40  # ours; ESP-IDF leaves 0x40 to 0xFE to applications
+SUBTYPE_COREDUMP = 0x03
+SUBTYPE_MODEL = 0x40  # ours, as the next; ESP-IDF leaves 0x40 to 0xFE to applications
+SUBTYPE_SLOT_RECORDS = 0x41
 
-_APP_ALIGNMENT = 0x10000  # the flash cache maps pages of 64 KiB
+PAGE_BYTES = 0x10000  # the flash cache maps pages of 64 KiB
 _ROW = struct.Struct("<HBBII16sI")
 _ROW_MAGIC = 0x50AA
 _MD5_START = b"\xeb\xeb" + b"\xff" * 14
@@ -48,7 +50,7 @@ class Partition:
             raise BadInput(f"{self.name!r} is no name of 1 to 16 printable ASCII characters", where=_WHERE)
         if not (0 <= self.type < 256 and 0 <= self.subtype < 256 and 0 <= self.flags < 1 << 32):
             raise BadInput(f"'{self.name}' has a type, subtype or flags out of range", where=_WHERE)
-        alignment = _APP_ALIGNMENT if self.type == TYPE_APP else SECTOR_BYTES
+        alignment = PAGE_BYTES if self.type == TYPE_APP else SECTOR_BYTES
         if self.offset % alignment:
             raise BadInput(f"'{self.name}' starts at {self.offset:#x}, not a multiple of {alignment:#x}", where=_WHERE)
         if self.offset < FIRST_OFFSET:
@@ -82,8 +84,15 @@ class PartitionTable:
 
     def find(self, type: int, subtype: int) -> Partition | None:
         """The first partition of that type and subtype."""
-        found = (p for p in self.partitions if (p.type, p.subtype) == (type, subtype))
-        return next(found, None)
+        return next(iter(self._all(type, subtype)), None)
+
+    @property
+    def model_slots(self) -> tuple[Partition, ...]:
+        """The partitions for a model image, in the order the firmware counts them."""
+        return self._all(TYPE_DATA, SUBTYPE_MODEL)
+
+    def _all(self, type: int, subtype: int) -> tuple[Partition, ...]:
+        return tuple(p for p in self.partitions if (p.type, p.subtype) == (type, subtype))
 
     def check_fits(self, flash_bytes: int) -> None:
         """Raises BadInput when a partition ends behind the flash."""
@@ -93,19 +102,6 @@ class PartitionTable:
                     f"'{partition.name}' ends at {partition.end:#x}, behind the {flash_bytes:#x} bytes of flash",
                     where=_WHERE,
                 )
-
-
-def default_layout(flash_bytes: int) -> PartitionTable:
-    """edgeq's layout: an application of 1 MiB, the model image in all that is left of the flash."""
-    app = Partition("factory", TYPE_APP, SUBTYPE_FACTORY, 0x10000, 0x100000)
-    if flash_bytes % SECTOR_BYTES or flash_bytes <= app.end:
-        raise BadInput(
-            f"{flash_bytes:#x} bytes of flash hold no application and model",
-            where=_WHERE,
-            hint="use a board with at least 2 MiB of flash",
-        )
-    model = Partition("model", TYPE_DATA, SUBTYPE_MODEL, app.end, flash_bytes - app.end)
-    return PartitionTable((app, model))
 
 
 def write_partition_table(table: PartitionTable) -> bytes:

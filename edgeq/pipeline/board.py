@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -12,16 +13,20 @@ from typing import Literal
 
 from edgeq.boards.board import Board
 from edgeq.errors import BoardTrouble, DoesNotFit, ToolMissing
-from edgeq.flash.esptool import FlashResult, flash
+from edgeq.flash.esptool import FlashResult, flash, read_flash
+from edgeq.images.layout import layout_for
 from edgeq.images.partitions import (
+    FIRST_OFFSET,
     SUBTYPE_FACTORY,
-    SUBTYPE_MODEL,
+    SUBTYPE_SLOT_RECORDS,
+    TABLE_BYTES,
+    TABLE_OFFSET,
     TYPE_APP,
     TYPE_DATA,
     PartitionTable,
-    default_layout,
     write_partition_table,
 )
+from edgeq.images.slots import RECORDS_BYTES, SlotUpdate, first_slot, next_slot
 from edgeq.link.session import Session
 from edgeq.link.transport import SerialTransport
 from edgeq.pipeline.progress import Progress
@@ -32,14 +37,16 @@ from edgeq.virtual.runners import find_runner
 from edgeq.virtual.serve import VirtualBoard
 
 Runner = Literal["qemu_lx6", "host"]
-PARTITION_TABLE_OFFSET = 0x8000
+PRESENT_BYTES = FIRST_OFFSET + RECORDS_BYTES - TABLE_OFFSET
 
 
 @dataclass(frozen=True)
 class FlashContents:
-    """(offset, bytes) of all that goes into flash."""
+    """(offset, bytes) of all that goes into flash, in the order it is written; `slot` is where the model goes."""
 
     parts: tuple[tuple[int, bytes], ...]
+    table: PartitionTable
+    slot: int
 
     @property
     def bytes(self) -> int:
@@ -81,25 +88,43 @@ def _cache() -> Path:
     return Path(base) / "edgeq" / "firmware"
 
 
-def flash_contents(board: Board, app: bytes, image: bytes) -> FlashContents:
-    """Partition table, application and model image at their places; DoesNotFit where one is too large."""
-    table = default_layout(board.flash_bytes)
-    app_at = _place(table, TYPE_APP, SUBTYPE_FACTORY, len(app), board)
-    image_at = _place(table, TYPE_DATA, SUBTYPE_MODEL, len(image), board)
-    return FlashContents(((PARTITION_TABLE_OFFSET, write_partition_table(table)), (app_at, app), (image_at, image)))
+def flash_contents(
+    board: Board, app: bytes, image: bytes, *, bootloader: bytes = b"", present: bytes = b""
+) -> FlashContents:
+    """Bootloader (for a real board), partition table, application and model image at their places.
+
+    `present` is what the board's flash holds now (`present_flash`). Where that has the same layout with two slots, the
+    image goes into the one that is not in use, and the record that switches to it is the last that is written; else
+    what the flash holds is given up. DoesNotFit where the flash is too small.
+    """
+    try:
+        table = layout_for(board.flash_bytes, len(image), len(app))
+    except DoesNotFit as e:
+        raise DoesNotFit(e.what, where=board.name, hint=e.hint) from e
+    written = write_partition_table(table)
+    parts = [(TABLE_OFFSET, written), (_offset(table, TYPE_APP, SUBTYPE_FACTORY), app)]
+    if bootloader:
+        parts.insert(0, (board.chip.bootloader_offset, bootloader))
+    if len(table.model_slots) == 1:
+        return FlashContents((*parts, (table.model_slots[0].offset, image)), table, 0)
+    update = _slot_update(present if present[:TABLE_BYTES] == written else b"", image)
+    parts.append((table.model_slots[update.slot].offset, image))
+    parts.append((_offset(table, TYPE_DATA, SUBTYPE_SLOT_RECORDS) + update.offset, update.records))
+    return FlashContents(tuple(parts), table, update.slot)
 
 
-def _place(table: PartitionTable, kind: int, subtype: int, size: int, board: Board) -> int:
-    partition = table.find(kind, subtype)
-    if partition is None:
-        raise DoesNotFit("the board's flash has no room for a model", where=board.name)
-    if size > partition.size:
-        raise DoesNotFit(
-            f"{partition.name} needs {size:,} bytes of flash, its partition has {partition.size:,}",
-            where=board.name,
-            hint="a board with more flash, or a narrower network",
-        )
-    return partition.offset
+def _offset(table: PartitionTable, kind: int, subtype: int) -> int:
+    return next(p.offset for p in table.partitions if (p.type, p.subtype) == (kind, subtype))
+
+
+def _slot_update(present: bytes, image: bytes) -> SlotUpdate:
+    sha256 = image[-hashlib.sha256().digest_size :]  # a model image ends with its own
+    return next_slot(present[FIRST_OFFSET - TABLE_OFFSET :], sha256) if present else first_slot(sha256)
+
+
+def present_flash(port: str, board: Board) -> bytes:
+    """Partition table and slot records of the board behind `port`, read with esptool."""
+    return read_flash(port, TABLE_OFFSET, PRESENT_BYTES, chip=board.chip.name)
 
 
 def check_fits(board: Board, arena_bytes: int, scratch_bytes: int) -> None:

@@ -14,7 +14,7 @@ from edgeq.bench.ledger import HopResult
 from edgeq.boards.board import Board, load_board
 from edgeq.errors import CheckFailed, Unsupported
 from edgeq.flash.esptool import FlashResult
-from edgeq.images.partitions import default_layout, write_partition_table
+from edgeq.images.partitions import write_partition_table
 from edgeq.link.session import Session
 from edgeq.pipeline import board as boards
 from edgeq.pipeline import hops
@@ -126,9 +126,10 @@ def require_good(report: Report) -> None:
 def _build(runner: Runner, board: Board, prepared: Prepared, run: RunFolder, progress: Progress) -> FlashContents:
     progress.step("build firmware")
     firmware = boards.build(runner, board, run.path, progress)
+    contents = boards.flash_contents(board, firmware.app_image, prepared.image)
     run.write(APP, firmware.app_image, locked=True)
-    run.write(PARTITIONS, write_partition_table(default_layout(board.flash_bytes)), locked=True)
-    return boards.flash_contents(board, firmware.app_image, prepared.image)
+    run.write(PARTITIONS, write_partition_table(contents.table), locked=True)
+    return contents
 
 
 @contextlib.contextmanager

@@ -93,5 +93,6 @@ def flash_run(path: Path, port: str, progress: Progress) -> FlashResult:
             "the run holds the firmware of a virtual board", where=port, hint="socket://HOST:PORT of `edgeq virtual`"
         )
     progress.step("flash")
-    contents = boards.flash_contents(board, run.read(APP), run.read(MODEL_IMAGE))
+    present = boards.present_flash(port, board)
+    contents = boards.flash_contents(board, run.read(APP), run.read(MODEL_IMAGE), present=present)
     return boards.flash_board(port, board, contents, progress)

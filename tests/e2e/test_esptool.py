@@ -16,7 +16,8 @@ import serial
 from edgeq.errors import BoardTrouble
 from edgeq.flash.esptool import flash
 from edgeq.images.app import AppImage, Segment, write_app_image
-from edgeq.images.partitions import default_layout, write_partition_table
+from edgeq.images.layout import layout_for
+from edgeq.images.partitions import write_partition_table
 from edgeq.virtual.faults import Faults
 from edgeq.virtual.flash_array import FlashArray
 from edgeq.virtual.serve import VirtualBoard
@@ -28,8 +29,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.emulator]
 PROGRAM = """
     movi a2, 4
     movi a3, 1
-    movi a4, 0x411
-    slli a4, a4, 16         # 0x04110000: the flash array's address, and the model partition
+    movi a4, 0x412
+    slli a4, a4, 16         # 0x04120000: the flash array's address, and the model partition
     movi a5, 16
     .byte 0x00, 0x51, 0x00  # simcall
     movi a2, 1
@@ -50,9 +51,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, bytes]]:
     )
     code = (folder / "main.bin").read_bytes()
     app = write_app_image(AppImage((Segment(RESET_ADDRESS, code),), RESET_ADDRESS))
-    table = write_partition_table(default_layout(4 << 20))
+    table = write_partition_table(layout_for(4 << 20))
     model = b"model of the day" + random.Random(0).randbytes(30_000) + bytes(20_000)
-    return [(0x8000, table), (0x10000, app), (0x110000, model)]
+    return [(0x8000, table), (0x10000, app), (0x120000, model)]
 
 
 @pytest.fixture
@@ -111,10 +112,10 @@ def test_over_a_socket(
 
         back = tmp_path / "back.bin"
         size = 50_016 if not stub else 1024  # without the stub, 64 bytes a request
-        esptool(board, *NO_RESET, *stub, "read-flash", "0x110000", str(size), str(back))
+        esptool(board, *NO_RESET, *stub, "read-flash", "0x120000", str(size), str(back))
         assert back.read_bytes() == parts[2][1][:size]
-        esptool(board, *NO_RESET, *stub, "erase-region", "0x110000", "0x1000")
-        assert array.read(0x110000, 0x1004) == b"\xff" * 0x1000 + parts[2][1][0x1000:0x1004]
+        esptool(board, *NO_RESET, *stub, "erase-region", "0x120000", "0x1000")
+        assert array.read(0x120000, 0x1004) == b"\xff" * 0x1000 + parts[2][1][0x1000:0x1004]
         assert b"\xff" * 16 in console(board, b"status 7")
 
 
@@ -153,12 +154,12 @@ def test_through_the_door(array: FlashArray, parts: list[tuple[int, bytes]]) -> 
 
 
 def test_a_brown_out_while_writing(array: FlashArray, parts: list[tuple[int, bytes]]) -> None:
-    at = 0x110000 + 5000
+    at = 0x120000 + 5000
     with VirtualBoard(array, faults=Faults(brown_out_at=at)) as board:
         with pytest.raises(BoardTrouble, match="stopped answering") as caught:
             flash(board.url, parts)
         assert "brown-out" in caught.value.hint
-        assert array.read(0x110000, 5001) == parts[2][1][:5000] + b"\xff"
+        assert array.read(0x120000, 5001) == parts[2][1][:5000] + b"\xff"
 
 
 def test_what_does_not_fit(array: FlashArray) -> None:

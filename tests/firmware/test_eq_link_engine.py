@@ -13,8 +13,9 @@ import pytest
 from edgeq import ops
 from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.images.layout import layout_for
 from edgeq.images.model import ModelImage, write_model_image
-from edgeq.images.partitions import default_layout, write_partition_table
+from edgeq.images.partitions import write_partition_table
 from edgeq.link.frames import Frame, encode
 from edgeq.link.messages import Request, RunFlag, SelftestResult
 from edgeq.link.session import Session
@@ -60,9 +61,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     wrong[-1] ^= 1
     plan = encode_plan(build_plan(graph, file_layout(tflite)))
     image = write_model_image(ModelImage("two-steps", plan, tflite, golden + bytes(wrong)))
-    table = default_layout(FLASH_BYTES)
+    table = layout_for(FLASH_BYTES)
     flash = bytearray(b"\xff" * FLASH_BYTES)
-    (model,) = [p for p in table.partitions if p.name == "model"]
+    model = table.model_slots[0]
     for at, data in ((0x8000, write_partition_table(table)), (model.offset, image)):
         flash[at : at + len(data)] = data
     (folder / "flash.bin").write_bytes(flash)

@@ -13,8 +13,9 @@ from edgeq import ops
 from edgeq.bundled import bundled
 from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
 from edgeq.images.app import CHIP_ESP32, CHIP_HOST, read_app_image
+from edgeq.images.layout import layout_for
 from edgeq.images.model import ModelImage, write_model_image
-from edgeq.images.partitions import default_layout, write_partition_table
+from edgeq.images.partitions import write_partition_table
 from edgeq.link.messages import RunFlag
 from edgeq.link.session import Session
 from edgeq.link.transport import PipeTransport
@@ -78,8 +79,8 @@ def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     y = ops.run(graph, {"x": x})["y"].tobytes()
     plan = encode_plan(build_plan(graph, file_layout(tflite)))
     image = write_model_image(ModelImage("one-step", plan, tflite, x.tobytes() + y))
-    table = default_layout(FLASH_BYTES)
-    (model,) = [p for p in table.partitions if p.name == "model"]
+    table = layout_for(FLASH_BYTES)
+    model = table.model_slots[0]
     flash = bytearray(b"\xff" * FLASH_BYTES)
     for at, data in ((0x8000, write_partition_table(table)), (model.offset, image)):
         flash[at : at + len(data)] = data

@@ -2,43 +2,12 @@
 
 import random
 import struct
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
-
-from edgeq.bundled import bundled
-from edgeq.images.partitions import TABLE_BYTES, TABLE_OFFSET, default_layout, write_partition_table
-from edgeq.toolchain.build import build_program
-from edgeq.toolchain.compilers import HostCompiler
-from edgeq.toolchain.program import Program
+from edgeq.images.layout import layout_for
+from edgeq.images.partitions import TABLE_BYTES, TABLE_OFFSET, write_partition_table
 
 Find = Callable[[list[bytes]], list[tuple[int, int]]]
-
-COMMON = Path("ports/common")
-
-
-@pytest.fixture(scope="module")
-def find(tmp_path_factory: pytest.TempPathFactory) -> Find:
-    sources = (COMMON / "flash.c", COMMON / "partition_table.c", Path(__file__).with_name("partition_find.c"))
-    program = Program(bundled("firmware"), sources, include_dirs=(COMMON,))
-    executable = tmp_path_factory.mktemp("partitions") / "find"
-    executable.write_bytes(build_program(program, HostCompiler.find(sanitize=True, werror=True)))
-    executable.chmod(0o755)
-
-    def run(arrays: list[bytes]) -> list[tuple[int, int]]:
-        console = b"".join(struct.pack("<I", len(array)) + array for array in arrays)
-        done = subprocess.run([executable], input=console, capture_output=True, timeout=60, check=True)
-        found = []
-        for line in done.stdout.decode().splitlines():
-            offset, size, maps = line.split()
-            assert maps == "11000"
-            found.append((int(offset), int(size)))
-        assert len(found) == len(arrays)
-        return found
-
-    return run
 
 
 def flash(table: bytes, size: int = 0x10000) -> bytes:
@@ -55,8 +24,8 @@ MODEL = row(1, 0x40, 0x9000, 0x1000)
 def test_the_table_that_edgeq_writes(find: Find) -> None:
     arrays, expected = [], []
     for size in (2 << 20, 4 << 20):
-        layout = default_layout(size)
-        (model,) = [p for p in layout.partitions if p.name == "model"]
+        layout = layout_for(size)
+        model = layout.model_slots[0]
         arrays.append(flash(write_partition_table(layout), size))
         expected.append((model.offset, model.size))
     assert find(arrays) == expected

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import BadInput
+from edgeq.images.layout import layout_for
 from edgeq.images.partitions import (
     Partition,
     PartitionTable,
-    default_layout,
     read_partition_table,
     write_partition_table,
 )
@@ -31,26 +31,27 @@ def row(name: bytes, kind: int, subtype: int, offset: int, size: int) -> bytes:
     return struct.pack("<2sBBII16sI", b"\xaa\x50", kind, subtype, offset, size, name, 0)
 
 
-@pytest.mark.parametrize("flash_bytes", [2 * MIB, 4 * MIB, 16 * MIB])
-def test_default_layout(flash_bytes: int) -> None:
-    table = default_layout(flash_bytes)
-    factory, model = table.find(0, 0), table.find(1, 0x40)
-    assert factory == Partition("factory", 0, 0, 0x10000, 0x100000)
-    assert model is not None and (model.offset, model.end) == (0x110000, flash_bytes)
+def test_round_trip() -> None:
+    table = layout_for(4 * MIB)
     data = write_partition_table(table)
     assert len(data) == 0xC00
-    assert read_partition_table(data + b"\xff" * 0x400, flash_bytes) == table
+    assert read_partition_table(data + b"\xff" * 0x400, 4 * MIB) == table
 
 
-def test_no_room_for_a_model() -> None:
-    with pytest.raises(BadInput, match="no application and model"):
-        default_layout(MIB)
+def test_find_and_slots() -> None:
+    table = layout_for(4 * MIB)
+    assert table.find(0, 0) == Partition("factory", 0, 0, 0x10000, 0x100000)
+    assert table.find(1, 0x40) == table.model_slots[0] and table.find(1, 0x7F) is None
+    assert [slot.name for slot in table.model_slots] == ["model_0", "model_1"]
 
 
-def test_first_row_is_esp_idfs() -> None:
-    # `factory, app, factory, 0x10000, 1M` as gen_esp32part.py writes it
-    expected = bytes.fromhex("aa50 00 00 00000100 00001000 666163746f7279000000000000000000 00000000")
-    assert write_partition_table(default_layout(4 * MIB))[:32] == expected
+def test_rows_are_esp_idfs() -> None:
+    # `factory, app, factory, 0x10000, 1M` and `coredump, data, coredump, , 64K` as gen_esp32part.py writes them
+    expected = bytes.fromhex(
+        "aa50 00 00 00000100 00001000 666163746f7279000000000000000000 00000000"
+        "aa50 01 03 00001100 00000100 636f726564756d700000000000000000 00000000"
+    )
+    assert write_partition_table(layout_for(4 * MIB))[32:96] == expected
 
 
 GOOD = row(b"factory", 0, 0, 0x10000, 0x100000)

@@ -17,7 +17,8 @@ import serial
 
 from edgeq.errors import BadInput, BoardTrouble
 from edgeq.images.app import CHIP_ESP32, CHIP_HOST, AppImage, Segment, write_app_image
-from edgeq.images.partitions import default_layout, write_partition_table
+from edgeq.images.layout import layout_for
+from edgeq.images.partitions import write_partition_table
 from edgeq.virtual import slip
 from edgeq.virtual.board import KEPT_BYTES, State
 from edgeq.virtual.faults import Faults, Wire
@@ -61,7 +62,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def flash(program: bytes) -> Iterator[FlashArray]:
     with FlashArray() as array:
-        array.program(0x8000, write_partition_table(default_layout(array.size)))
+        array.program(0x8000, write_partition_table(layout_for(array.size)))
         array.program(0x10000, write_app_image(AppImage((Segment(0, program),), 0, CHIP_HOST)))
         array.program(0x200000, b"WEIGHTS!")
         yield array
@@ -229,7 +230,7 @@ def test_harmed_flash_does_not_boot_and_says_why(flash: FlashArray, offset: int,
 def test_an_empty_flash_and_another_chips_image() -> None:
     with FlashArray() as flash, VirtualBoard(flash, "host") as board, Console(board) as console:
         console.until(b"E boot: partition table at 0x8000: is empty\r\n")
-        flash.program(0x8000, write_partition_table(default_layout(flash.size)))
+        flash.program(0x8000, write_partition_table(layout_for(flash.size)))
         board.reset()
         console.until(b"E boot: application image at 0x10000: starts with 0xff")
         flash.program(0x10000, write_app_image(AppImage((Segment(0, b"code"),), 0, CHIP_ESP32)))
@@ -239,7 +240,7 @@ def test_an_empty_flash_and_another_chips_image() -> None:
 
 def test_an_image_that_is_no_executable() -> None:
     with FlashArray() as flash:
-        flash.program(0x8000, write_partition_table(default_layout(flash.size)))
+        flash.program(0x8000, write_partition_table(layout_for(flash.size)))
         flash.program(0x10000, write_app_image(AppImage((Segment(0, b"echo no program!"),), 0, CHIP_HOST)))
         with VirtualBoard(flash, "host") as board, Console(board) as console:
             console.until(b"E boot: segment 0 of the application is not a program of this machine\r\n")

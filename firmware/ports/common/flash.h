@@ -1,4 +1,4 @@
-/* A flash array that is plain readable memory, and the model partition in it. */
+/* A flash array that is plain readable memory, and the model slot in it that runs. */
 #ifndef EQ_FLASH_H
 #define EQ_FLASH_H
 

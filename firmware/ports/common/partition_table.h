@@ -8,6 +8,7 @@ enum {
     EQ_PARTITION_TABLE_OFFSET = 0x8000,
     EQ_PARTITION_TYPE_DATA = 0x01,
     EQ_PARTITION_SUBTYPE_MODEL = 0x40,
+    EQ_PARTITION_SUBTYPE_SLOT_RECORDS = 0x41,
 };
 
 typedef struct eq_partition {
@@ -15,8 +16,10 @@ typedef struct eq_partition {
     uint32_t bytes;  /* 0: there is no such partition */
 } eq_partition;
 
-/* The first partition of that type and subtype. One that does not lie within the flash is no partition. The
- * MD5 row is not checked here: whoever starts the application has done that. */
-eq_partition eq_partition_find(const uint8_t *flash, uint32_t flash_bytes, uint8_t type, uint8_t subtype);
+/* The partition of that type and subtype with that index, from 0 in the order of the rows. One that does not
+ * lie within the flash is no partition. The MD5 row is not checked here: whoever starts the application has
+ * done that. */
+eq_partition eq_partition_find(const uint8_t *flash, uint32_t flash_bytes, uint8_t type, uint8_t subtype,
+                               uint32_t index);
 
 #endif
