@@ -8,7 +8,7 @@ the last place apart.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,36 +90,58 @@ def compare_layers(name: str, graph: Graph, found: Trace, *, allowed: int = LAYE
     return _judge(name, pairs, allowed=allowed, note=note)
 
 
-def compare_board(
-    name: str,
-    steps: Sequence[str],
-    expected: Trace,
-    inputs: int,
-    hashes: Callable[[int], Sequence[bytes]],
-    fetch: Callable[[int, int], bytes],
-) -> HopResult:
-    """An engine behind the link: hashes of each step's output first, bytes only where a hash differs.
+@dataclass(frozen=True)
+class BoardTrace:
+    """An engine behind the link: the tensor that each step writes, each input's hashes of them, and a way to the bytes.
 
-    `steps` names the tensor that each step writes; `hashes(input)` runs that input, `fetch(input, step)` gets
-    the bytes.
+    `fetch(input, step)` runs that input again and gets a step's output.
     """
-    for i in range(inputs):
-        got = hashes(i)
-        if len(got) != len(steps):
+
+    tensors: tuple[str, ...]
+    hashes: tuple[tuple[bytes, ...], ...]
+    fetch: Callable[[int, int], bytes]
+
+
+def compare_board(name: str, found: BoardTrace, expected: Trace) -> HopResult:
+    """A board against arrays: the hashes first, bytes only where one differs."""
+    for i, row in enumerate(found.hashes):
+        if len(row) != len(found.tensors):
             return HopResult(
-                name, "differs", len(steps), i + 1, note=f"{len(got)} steps ran, the plan has {len(steps)}"
+                name, "differs", len(found.tensors), i + 1, note=f"{len(row)} steps ran, not {len(found.tensors)}"
             )
-        for step, tensor in enumerate(steps):
-            wanted = expected[tensor][i]
-            if got[step] != digest(wanted):
-                found = np.frombuffer(fetch(i, step), np.int8)
-                if found.size != wanted.size:
-                    return HopResult(name, "differs", len(steps), i + 1, note=f"{tensor} has {found.size} bytes")
-                where = _first_difference(tensor, wanted[None], found.reshape(wanted.shape)[None])
-                lsb = _lsb(wanted, found.reshape(wanted.shape))
-                note = "" if where else "a hash differs, the bytes do not: the board contradicts itself"
-                return HopResult(name, "differs", len(steps), i + 1, lsb, 0, where, note)
-    return HopResult(name, "equal", len(steps), inputs, 0)
+        for step, tensor in enumerate(found.tensors):
+            if row[step] != digest(expected[tensor][i]):
+                return _judge_bytes(name, len(found.tensors), i, tensor, expected[tensor][i], found.fetch(i, step))
+    return HopResult(name, "equal", len(found.tensors), len(found.hashes), 0)
+
+
+def compare_engines(name: str, graph: Graph, first: BoardTrace, second: BoardTrace) -> HopResult:
+    """Two engines of one board on the same inputs: every tensor that both write."""
+    common = [
+        (tensor, step, second.tensors.index(tensor))
+        for step, tensor in enumerate(first.tensors)
+        if tensor in second.tensors
+    ]
+    if not common:
+        return not_run(name, "the two have no tensor in common")
+    for i, (a, b) in enumerate(zip(first.hashes, second.hashes, strict=True)):
+        for tensor, in_first, in_second in common:
+            if a[in_first] != b[in_second]:
+                shape = graph.tensor(tensor).shape[1:]
+                wanted = np.frombuffer(first.fetch(i, in_first), np.int8).reshape(shape)
+                return _judge_bytes(name, len(common), i, tensor, wanted, second.fetch(i, in_second))
+    return HopResult(name, "equal", len(common), len(first.hashes), 0)
+
+
+def _judge_bytes(name: str, tensors: int, index: int, tensor: str, wanted: NDArray[np.int8], data: bytes) -> HopResult:
+    """Where the bytes differ of a tensor whose hash does."""
+    found = np.frombuffer(data, np.int8)
+    if found.size != wanted.size:
+        return HopResult(name, "differs", tensors, index + 1, note=f"{tensor} has {found.size} bytes")
+    found = found.reshape(wanted.shape)
+    where = _first_difference(tensor, wanted[None], found[None])
+    note = "" if where else "a hash differs, the bytes do not: the board contradicts itself"
+    return HopResult(name, "differs", tensors, index + 1, _lsb(wanted, found), 0, where, note)
 
 
 def digest(values: NDArray[np.int8]) -> bytes:

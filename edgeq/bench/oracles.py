@@ -14,18 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.bench.ledger import Trace
-from edgeq.errors import BadInput, ToolMissing, Unsupported
+from edgeq.errors import ToolMissing, Unsupported
 from edgeq.graph import FileLayout, Graph
 
 _ARENA_START = 1 << 20
 _ARENA_MOST = 1 << 28
 _ARENA_SEARCH_S = 120
-_NO_TFLM = ("TFLite Micro's interpreter is not installed", "pip install edgeq[verify]")
 
 
 def has_tflm() -> bool:
     """Whether TFLite Micro's interpreter is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
+
+
+def require_tflm() -> None:
+    """ToolMissing where it is not."""
+    if not has_tflm():
+        raise ToolMissing("TFLite Micro's interpreter is not installed", hint="pip install edgeq[verify]")
 
 
 def tflm_arena_bytes(tflite: bytes, *, where: str = "") -> int:
@@ -35,8 +40,7 @@ def tflm_arena_bytes(tflite: bytes, *, where: str = "") -> int:
     derives a bound for an ESP32 from it. Raises ToolMissing without the interpreter, Unsupported where it refuses the
     model.
     """
-    if not has_tflm():
-        raise ToolMissing(_NO_TFLM[0], hint=_NO_TFLM[1])
+    require_tflm()
     command = [sys.executable, "-P", "-m", "edgeq.bench.tflm"]
     try:
         found = subprocess.run(command, input=tflite, capture_output=True, timeout=_ARENA_SEARCH_S)
@@ -52,10 +56,9 @@ def tflm_arena_bytes(tflite: bytes, *, where: str = "") -> int:
 
 def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
     """Every activation in TFLite Micro's interpreter, [inputs, ...], keyed by name. `inputs` is [N, H, W, C]."""
-    try:
-        from tflite_micro.python.tflite_micro import runtime
-    except ImportError as e:
-        raise ToolMissing(_NO_TFLM[0], hint=_NO_TFLM[1]) from e
+    require_tflm()
+    from tflite_micro.python.tflite_micro import runtime
+
     interpreter = None
     arena = _ARENA_START
     while interpreter is None:
@@ -66,7 +69,7 @@ def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np
         except RuntimeError as e:  # it says so little that a too small arena cannot be told from anything else
             arena *= 4
             if arena > _ARENA_MOST:
-                raise BadInput("TFLite Micro refuses the model", where=graph.name) from e
+                raise Unsupported("TFLite Micro refuses the model", where=graph.name) from e
     rows: list[dict[str, NDArray[np.int8]]] = []
     for sample in inputs:
         interpreter.set_input(sample[None], 0)

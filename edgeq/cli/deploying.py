@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
-from edgeq.cli.options import BoardName, Json, ObserverName, Out, Port, RunnerName, RunnerOption
+from edgeq.cli.options import (
+    BoardName,
+    EngineName,
+    EngineOption,
+    Json,
+    ObserverName,
+    Out,
+    Port,
+    RunnerName,
+    RunnerOption,
+)
 from edgeq.errors import BadInput
 from edgeq.pipeline import bench as bench_step
 from edgeq.pipeline import board as boards
@@ -21,7 +31,7 @@ from edgeq.pipeline.run_folder import REPORT, REPORT_HTML, REPORT_MARKDOWN, read
 from edgeq.report.html import html
 from edgeq.report.markdown import markdown
 from edgeq.report.model import Hop, Latency, Report
-from edgeq.report.summary import lsb, remark, summary_rows
+from edgeq.report.summary import engine_table, lsb, remark, step_table, summary_rows
 from edgeq.report.validate import read_report
 from edgeq.report.wording import quantity
 
@@ -33,6 +43,7 @@ def deploy(
     board: BoardName = deploy_step.DEFAULT_BOARD,
     port: Annotated[str | None, typer.Option("--port", help="A real board's port; without it, a virtual one.")] = None,
     runner: RunnerOption = None,
+    engine: EngineOption = EngineName.native,
     runs: Annotated[int, typer.Option("--runs", "-n", help="Inferences to measure.")] = deploy_step.DEFAULT_RUNS,
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
     observer: Annotated[ObserverName, typer.Option("--observer", help="Range of activations.")] = ObserverName.minmax,
@@ -41,7 +52,8 @@ def deploy(
     """Quantise, convert, plan, build, flash, verify, benchmark and report."""
     with console.progress() as progress:
         report = deploy_step.deploy(
-            model, output, board_name=board, port=port, runner=runner.value if runner else None, runs=runs,
+            model, output, board_name=board, port=port, runner=runner.value if runner else None,
+            engine=engine.value, runs=runs,
             options=QuantiseOptions(per_channel=not per_tensor, observer=observer.value),
             progress=progress, command=_command_line(),
         )  # fmt: skip
@@ -60,6 +72,7 @@ def verify(
     seed: Annotated[int, typer.Option("--seed", min=0, help="For a bare file: of the random inputs.")] = 0,
     board: BoardName = deploy_step.DEFAULT_BOARD,
     runner: RunnerOption = None,
+    engine: EngineOption = EngineName.native,
     json_output: Json = False,
 ) -> None:
     """Run the equality ledger again: every hop, every tensor; name the first that differs."""
@@ -69,7 +82,7 @@ def verify(
         else:
             ledger = verify_step.verify_file(
                 what, inputs=_count(inputs), seed=seed, board_name=board,
-                runner=runner.value if runner else None, progress=progress,
+                runner=runner.value if runner else None, engine=engine.value, progress=progress,
             )  # fmt: skip
     if json_output:
         console.print_json({"hops": [hop.model_dump(mode="json") for hop in ledger]})
@@ -81,6 +94,7 @@ def verify(
 @console.command
 def bench(
     port: Port,
+    engine: EngineOption = EngineName.native,
     runs: Annotated[int, typer.Option("--runs", "-n", help="Inferences to measure.")] = deploy_step.DEFAULT_RUNS,
     json_output: Json = False,
 ) -> None:
@@ -88,13 +102,18 @@ def bench(
     with console.progress() as progress:
         progress.step("benchmark")
         with boards.session(port) as talk:
-            latency = bench_step.measure(talk, runs, progress)
+            measured = bench_step.measure_engines(talk, engine.value, runs, progress)
             name, sha256 = talk.model().name, talk.model().image_sha256
     if json_output:
-        console.print_json({"model": name, "image_sha256": sha256, "latency": latency.model_dump(mode="json")})
+        runs_json = [run.model_dump(mode="json") for run in measured]
+        console.print_json(
+            {"model": name, "image_sha256": sha256, "latency": runs_json[0]["latency"], "engines": runs_json}
+        )
         return
-    _print_latency(latency)
-    _print_layers(latency)
+    for run in measured:
+        console.say(f"engine {run.engine}: {run.version}")
+        _print_latency(run.latency)
+        _print_layers(run.latency)
 
 
 @console.command
@@ -129,7 +148,12 @@ def _print_report(report: Report) -> None:
     console.say("")
     _print_ledger(report.ledger.hops)
     console.say("")
-    _print_layers(report.latency)
+    if report.engines:
+        for head, rows in (engine_table(report), step_table(report)):
+            console.table("", head, rows)
+            console.say("")
+    else:
+        _print_layers(report.latency)
 
 
 def _print_ledger(ledger: tuple[Hop, ...]) -> None:

@@ -21,6 +21,14 @@ class RunnerName(StrEnum):
     host = "host"
 
 
+class EngineName(StrEnum):
+    """What runs the model: the plan's own engine, TensorFlow Lite Micro, or one after the other."""
+
+    native = "native"
+    tflm = "tflm"
+    both = "both"
+
+
 class ObserverName(StrEnum):
     """How an activation's range is observed."""
 
@@ -31,4 +39,7 @@ class ObserverName(StrEnum):
 RunnerOption = Annotated[
     RunnerName | None,
     typer.Option("--runner", help="Virtual board: an emulated Xtensa core, or a process of this machine."),
+]
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="Native kernels, TensorFlow Lite Micro, or both side by side.")
 ]

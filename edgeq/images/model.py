@@ -17,6 +17,7 @@ MAX_SECTIONS = 16
 
 _HEADER = struct.Struct("<4s2H2I")
 _ROW = struct.Struct("<4I")
+_U32 = struct.Struct("<I")
 _DIGEST = 32
 
 
@@ -29,6 +30,7 @@ class Section(IntEnum):
     NAME = 4
     LABELS = 5
     PREPROCESS = 6
+    TFLM = 7
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class ModelImage:
     """What the `model` partition holds. `golden` is each sample's input bytes followed by its output bytes.
 
     `preprocess` is the section of docs/preprocessing.md, empty where pictures are not for this model.
+    `tflm_arena_bytes` is what TensorFlow Lite Micro takes at most, 0 where that is not known.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ModelImage:
     golden: bytes = b""
     labels: tuple[str, ...] = ()
     preprocess: bytes = b""
+    tflm_arena_bytes: int = 0
 
 
 def write_model_image(image: ModelImage) -> bytes:
@@ -61,6 +65,7 @@ def write_model_image(image: ModelImage) -> bytes:
         Section.NAME: image.name.encode()[:NAME_MAX].decode("utf-8", "ignore").encode(),
         Section.LABELS: "\n".join(image.labels).encode(),
         Section.PREPROCESS: image.preprocess,
+        Section.TFLM: _U32.pack(image.tflm_arena_bytes) if image.tflm_arena_bytes else b"",
     }
     present = {kind: data for kind, data in contents.items() if data}
     at = _aligned(_HEADER.size + len(present) * _ROW.size)
@@ -102,8 +107,10 @@ def read_model_image(data: bytes, name: str = "model image") -> ModelImage:
         return ModelImage(
             sections[Section.NAME].decode(), sections[Section.PLAN], sections[Section.TFLITE],
             sections.get(Section.GOLDEN, b""), tuple(labels.split("\n")) if labels else (),
-            sections.get(Section.PREPROCESS, b""),
+            sections.get(Section.PREPROCESS, b""), _U32.unpack_from(sections.get(Section.TFLM, bytes(_U32.size)))[0],
         )  # fmt: skip
+    except struct.error as e:
+        raise BadInput("what it says of TensorFlow Lite Micro is too short", where=name) from e
     except KeyError as e:
         raise BadInput(f"the section {Section(e.args[0]).name} is missing", where=name) from e
     except UnicodeDecodeError as e:

@@ -11,17 +11,20 @@ from edgeq.errors import BadInput, BoardTrouble
 from edgeq.link.messages import RunFlag, StepInfo
 from edgeq.link.session import Session
 from edgeq.pipeline.board import require_model
+from edgeq.pipeline.engines import Choice, choose, engines_of
 from edgeq.pipeline.progress import Progress
 from edgeq.plan.kernels import kernels
-from edgeq.report.model import Latency, Layer
+from edgeq.report.model import EngineRun, Latency, Layer
 
 MOST_RUNS = 100_000
-_BASIS: dict[str, Literal["emulated", "host", "measured"]] = {
+Basis = Literal["emulated", "host", "measured"]
+Unit = Literal["instructions", "cycles", "ns", "us"]
+_BASIS: dict[str, Basis] = {
     "emulated": "emulated",
     "host": "host",
     "real": "measured",
 }
-_UNITS: dict[str, Literal["instructions", "cycles", "ns", "us"]] = {
+_UNITS: dict[str, Unit] = {
     "instructions": "instructions",
     "cycles": "cycles",
     "ns": "ns",
@@ -49,11 +52,34 @@ def measure(talk: Session, runs: int, progress: Progress) -> Latency:
     talk.run(RunFlag.PROFILE)
     layers = tuple(_layer(step, ticks) for step, ticks in zip(steps, _profile(talk, len(steps)), strict=True))
     progress.update(1.0)
+    basis, unit = clock_of(info)
+    return Latency(basis=basis, unit=unit, values=tuple(values), layers=layers, **asdict(summarize(values)))
+
+
+def measure_engines(talk: Session, choice: Choice, runs: int, progress: Progress) -> tuple[EngineRun, ...]:
+    """The latency of each engine of the board, one after the other on the same samples."""
+    measured = []
+    for engine in engines_of(choice):
+        choose(talk, engine)
+        version, model = talk.info().get("engine_version", ""), talk.model()
+        measured.append(
+            EngineRun(
+                engine=engine,
+                version=version,
+                arena_bytes=model.arena_used_bytes,
+                scratch_bytes=model.scratch_bytes,
+                latency=measure(talk, runs, progress),
+            )
+        )
+    return tuple(measured)
+
+
+def clock_of(info: dict[str, str]) -> tuple[Basis, Unit]:
+    """What a board's latencies rest on, and their unit."""
     try:
-        basis, unit = _BASIS[info["kind"]], _UNITS[info["clock_unit"]]
+        return _BASIS[info["kind"]], _UNITS[info["clock_unit"]]
     except KeyError as e:
         raise BoardTrouble(f"the board says neither its kind nor its unit of time ({e})", hint="flash it again") from e
-    return Latency(basis=basis, unit=unit, values=tuple(values), layers=layers, **asdict(summarize(values)))
 
 
 def _load(talk: Session, index: int, goldens: int, input_bytes: int) -> None:
@@ -79,5 +105,5 @@ def _layer(step: StepInfo, ticks: int) -> Layer:
         op=operator.name if operator else f"operator {step.op}",
         value=ticks,
         macs=step.macs,
-        kernel=names.get(step.kernel, f"kernel {step.kernel}"),
+        kernel=names.get(step.kernel, f"kernel {step.kernel}" if step.kernel else ""),
     )

@@ -18,8 +18,9 @@ from edgeq.images.partitions import write_partition_table
 from edgeq.link.session import Session
 from edgeq.pipeline import board as boards
 from edgeq.pipeline import hops
-from edgeq.pipeline.bench import check_runs, measure
+from edgeq.pipeline.bench import check_runs, measure_engines
 from edgeq.pipeline.board import FlashContents, Runner
+from edgeq.pipeline.engines import Choice, runner_for
 from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare, sha256
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
@@ -38,8 +39,8 @@ from edgeq.report.markdown import markdown
 from edgeq.report.model import (
     Accuracy,
     BoardFacts,
+    EngineRun,
     Flash,
-    Latency,
     Ledger,
     ModelFacts,
     Report,
@@ -62,6 +63,7 @@ def deploy(
     board_name: str = DEFAULT_BOARD,
     port: str | None = None,
     runner: Runner | None = None,
+    engine: Choice = "native",
     runs: int = DEFAULT_RUNS,
     options: QuantiseOptions = DEFAULT_OPTIONS,
     progress: Progress,
@@ -72,19 +74,21 @@ def deploy(
     check_runs(runs)
     if port is not None:
         raise Unsupported("the firmware of a real board is not there yet", where=port, hint="leave out --port")
-    runner = boards.choose_runner(runner, progress)
+    runner = runner_for(engine, runner, progress)
     with RunFolder.create(out) as run:
-        prepared = prepare(source, options, run, progress)
+        prepared = prepare(source, options, board.chip.name, run, progress)
         boards.check_fits(board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
+        if engine != "native" and prepared.tflm_arena:
+            boards.check_fits(board, prepared.tflm_arena.chip_bytes, 0)
         contents = _build(runner, board, prepared, run, progress)
-        report = _on_the_board(runner, board, prepared, contents, runs, run, progress, command)
-        _write(run, report, prepared, board, runner)
+        report = _on_the_board(runner, board, engine, prepared, contents, runs, run, progress, command)
+        _write(run, report, prepared, board, runner, engine)
     return report
 
 
 def _on_the_board(
-    runner: Runner, board: Board, prepared: Prepared, contents: FlashContents, runs: int, run: RunFolder,
-    progress: Progress, command: str,
+    runner: Runner, board: Board, engine: Choice, prepared: Prepared, contents: FlashContents, runs: int,
+    run: RunFolder, progress: Progress, command: str,
 ) -> Report:  # fmt: skip
     """Flash, verify, measure."""
     log: list[bytes] = []
@@ -93,10 +97,10 @@ def _on_the_board(
         ledger = hops.software_hops(prepared, progress)
         if runner != "host":
             ledger.append(hops.host_hop(prepared, board, progress))
-        ledger.append(hops.board_hop(talk, prepared, progress))
+        ledger += hops.board_hops(talk, prepared, engine, progress)
         progress.step("benchmark")
-        latency = measure(talk, runs, progress)
-        kind, engine = talk.info()["kind"], talk.info().get("engine", "native")
+        measured = measure_engines(talk, engine, runs, progress)
+        kind = talk.info()["kind"]
     run.write(CONSOLE, b"".join(log))
 
     progress.step("report")
@@ -104,7 +108,7 @@ def _on_the_board(
         name=board.name, kind=kind, flash_bytes=board.flash_bytes,  # type: ignore[arg-type]  # pydantic checks it
         arena_bytes=board.arena_bytes, scratch_bytes=board.scratch_bytes,
     )  # fmt: skip
-    return _report(prepared, facts, engine, len(run.read(APP)), flashed, ledger, latency, command)
+    return _report(prepared, facts, measured, len(run.read(APP)), flashed, ledger, command)
 
 
 def failures(report: Report) -> list[str]:
@@ -150,49 +154,52 @@ def _flashed(
 def _report(
     prepared: Prepared,
     board: BoardFacts,
-    engine: str,
+    measured: tuple[EngineRun, ...],
     firmware_bytes: int,
     flashed: FlashResult | None,
     ledger: list[HopResult],
-    latency: Latency,
     command: str,
 ) -> Report:
     model, graph = prepared.model, prepared.model.graph
-    score = prepared.accuracy
+    score, arena = prepared.accuracy, prepared.tflm_arena
     return Report(
         model=ModelFacts(
             name=model.name, input=graph.tensor(graph.inputs[0]).shape, macs=ops.macs(graph),
             params=prepared.params, sha256=sha256(model.tflite),
         ),
         board=board,
-        engine=engine,
+        engine=measured[0].engine,
+        engine_version=measured[0].version,
         accuracy=Accuracy(float_top1=score.float_top1, int8_top1=score.int8_top1, samples=score.samples)
         if score
         else None,
         sizes=Sizes(
-            tflite_bytes=len(model.tflite), arena_bytes=prepared.plan.arena_bytes,
-            scratch_bytes=prepared.plan.scratch_bytes, image_bytes=len(prepared.image), firmware_bytes=firmware_bytes,
+            tflite_bytes=len(model.tflite), arena_bytes=measured[0].arena_bytes,
+            scratch_bytes=measured[0].scratch_bytes, image_bytes=len(prepared.image), firmware_bytes=firmware_bytes,
+            tflm_arena_bytes=arena.host_bytes if arena else None,
+            tflm_arena_bound_bytes=arena.chip_bytes if arena else None,
         ),
         flash=Flash(bytes=flashed.bytes, seconds=round(flashed.seconds, 2), verified=flashed.verified)
         if flashed
         else None,
         ledger=Ledger(hops=hops.to_report(ledger)),
-        latency=latency,
+        latency=measured[0].latency,
+        engines=measured if len(measured) > 1 else (),
         sqnr=tuple(Sqnr(name=name, db=db if abs(db) < 1e3 else None) for name, db in prepared.sqnr),
         command=command,
         versions=versions(),
     )  # fmt: skip
 
 
-def _write(run: RunFolder, report: Report, prepared: Prepared, board: Board, runner: Runner) -> None:
+def _write(run: RunFolder, report: Report, prepared: Prepared, board: Board, runner: Runner, engine: Choice) -> None:
     text = to_json(report)
     check(report.model_dump(mode="json", by_alias=True))
     run.write(LEDGER, hops.to_json(report.ledger.hops))
     run.write(REPORT_HTML, html(report).encode())
     run.write(REPORT_MARKDOWN, markdown(report).encode())
     facts: dict[str, Any] = {
-        "model": prepared.model.name, "board": board.name, "runner": runner, "made_from": prepared.facts,
-        "versions": versions(), "labels": list(prepared.labels),
+        "model": prepared.model.name, "board": board.name, "runner": runner, "engine": engine,
+        "made_from": prepared.facts, "versions": versions(), "labels": list(prepared.labels),
     }  # fmt: skip
     run.write_lock(facts)
     run.write(REPORT, text.encode())

@@ -8,13 +8,22 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from edgeq.bench.ledger import HopResult, compare_board, compare_layers, compare_traces, not_run
+from edgeq.bench.ledger import (
+    BoardTrace,
+    HopResult,
+    compare_board,
+    compare_engines,
+    compare_layers,
+    compare_traces,
+    not_run,
+)
 from edgeq.bench.oracles import litert_trace, onnx_trace, tflm_trace, to_nhwc
 from edgeq.boards.board import Board
-from edgeq.errors import ToolMissing
+from edgeq.errors import ToolMissing, Unsupported
 from edgeq.link.messages import RunFlag
 from edgeq.link.session import Session
 from edgeq.pipeline import board as boards
+from edgeq.pipeline.engines import Choice, Engine, choose, engines_of
 from edgeq.pipeline.prepare import Prepared
 from edgeq.pipeline.progress import Progress
 from edgeq.report.model import Difference, Hop
@@ -27,8 +36,8 @@ def software_hops(prepared: Prepared, progress: Progress) -> list[HopResult]:
         progress.update(i / len(_SOFTWARE), name)
         try:
             hops.append(compare(name, prepared))
-        except ToolMissing as e:
-            hops.append(not_run(name, f"{e.what}: {e.hint}"))
+        except (ToolMissing, Unsupported) as e:
+            hops.append(not_run(name, f"{e.what}: {e.hint}" if e.hint else e.what))
     return hops
 
 
@@ -63,25 +72,41 @@ _SOFTWARE: dict[str, Callable[[str, Prepared], HopResult]] = {
 }
 
 
-def board_hop(talk: Session, prepared: Prepared, progress: Progress) -> HopResult:
-    """The native engine behind a session, every step of the plan on every input."""
+def board_hops(talk: Session, prepared: Prepared, choice: Choice, progress: Progress) -> list[HopResult]:
+    """Each engine behind a session, every step on every input; two of them also with one another."""
     boards.require_model(talk)
-    info, steps = talk.info(), talk.steps()
-    names = [step.name for step in prepared.plan.steps]
-    inputs = prepared.inputs
+    port = talk.info().get("port", "board")
+    traces = {engine: _trace(talk, engine, prepared, progress) for engine in engines_of(choice)}
+    hops = [compare_board(f"{engine}-{port}", trace, prepared.reference) for engine, trace in traces.items()]
+    if choice == "both":
+        hops.append(compare_engines("native-tflm", prepared.model.graph, traces["native"], traces["tflm"]))
+    return hops
 
-    def hashes(i: int) -> list[bytes]:
-        progress.update(i / len(inputs), f"input {i + 1} of {len(inputs)}")
-        talk.write_input(inputs[i].tobytes())
+
+def _trace(talk: Session, engine: Engine, prepared: Prepared, progress: Progress) -> BoardTrace:
+    choose(talk, engine)
+    steps, inputs = talk.steps(), prepared.inputs
+    rows = []
+    for i, data in enumerate(inputs):
+        progress.update(i / len(inputs), f"{engine}, input {i + 1} of {len(inputs)}")
+        talk.write_input(data.tobytes())
         talk.run(RunFlag.HASH)
-        return talk.hashes()
+        rows.append(tuple(talk.hashes()))
 
     def fetch(i: int, step: int) -> bytes:
+        choose(talk, engine)
         talk.write_input(inputs[i].tobytes())
         talk.run(steps=step + 1)
         return talk.read_step(step, steps[step].output_bytes)
 
-    return compare_board(f"native-{info.get('port', 'board')}", names, prepared.reference, len(inputs), hashes, fetch)
+    return BoardTrace(_steps_of(engine, prepared), tuple(rows), fetch)
+
+
+def _steps_of(engine: Engine, prepared: Prepared) -> tuple[str, ...]:
+    """The tensor that each step writes: TFLite Micro runs the file's operators, the native engine the plan's steps."""
+    if engine == "tflm":
+        return tuple(node.outputs[0] for node in prepared.model.graph.nodes)
+    return tuple(step.name for step in prepared.plan.steps)
 
 
 def host_hop(prepared: Prepared, board: Board, progress: Progress) -> HopResult:
@@ -91,7 +116,7 @@ def host_hop(prepared: Prepared, board: Board, progress: Progress) -> HopResult:
             firmware = boards.build("host", board, Path(folder), progress)
             contents = boards.flash_contents(board, firmware.app_image, prepared.image)
             with boards.virtual_board("host", board, contents) as virtual, boards.session(virtual.url) as talk:
-                return board_hop(talk, prepared, progress)
+                return board_hops(talk, prepared, "native", progress)[0]
     except ToolMissing as e:
         return not_run("native-host", f"{e.what}: {e.hint}")
 

@@ -30,6 +30,7 @@ from edgeq.pipeline.run_folder import (
     read_file,
 )
 from edgeq.pipeline.source import Source
+from edgeq.pipeline.tflm_arena import TflmArena, tflm_arena
 from edgeq.plan import Plan, build_plan, encode_plan
 from edgeq.preprocess import IntegerRule, c_header, encode_section
 
@@ -83,6 +84,7 @@ class Prepared:
     sqnr: tuple[tuple[str, float], ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     pictures: IntegerRule | None = None
+    tflm_arena: TflmArena | None = None
 
 
 def convert(data: bytes, name: str) -> Converted:
@@ -97,10 +99,10 @@ def load_tflite(data: bytes, name: str, *, onnx: bytes | None = None) -> Convert
     return Converted(name, graph, file_layout(data, name), data, onnx)
 
 
-def prepare(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
-    """MODEL to a model image, every file of the way in `run`."""
+def prepare(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
+    """MODEL to a model image for a board with that chip, every file of the way in `run`."""
     prepared = {"torch": _from_torch, "onnx": _from_onnx, "tflite": _from_tflite}[source.kind](
-        source, options, run, progress
+        source, options, chip, run, progress
     )
     run.write(MODEL_TFLITE, prepared.model.tflite, locked=True)
     run.write(MODEL_PLAN, encode_plan(prepared.plan), locked=True)
@@ -114,7 +116,7 @@ def prepare(source: Source, options: QuantiseOptions, run: RunFolder, progress: 
     return prepared
 
 
-def _from_torch(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
+def _from_torch(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
     # torch is imported by this step alone: the others start in a fraction of a second.
     from edgeq.quantize.model import load_model
     from edgeq.quantize.quantize import quantize
@@ -139,7 +141,7 @@ def _from_torch(source: Source, options: QuantiseOptions, run: RunFolder, progre
     quant = _input_quant(model.graph)
     pictures, measured = picture_rule(loaded.recipe.input.rule, quant, ledger.stored, ledger.inputs_nhwc, progress)
     return _planned(
-        model, _as_int8(model.graph, ledger.inputs_nhwc), progress,
+        model, _as_int8(model.graph, ledger.inputs_nhwc), chip, progress,
         labels=quantised.labels, pictures=pictures, float_inputs=ledger.inputs_nchw, torch_trace=quantised.trace,
         accuracy=Accuracy(quantised.float_top1, int8_top1, len(held_out)), params=quantised.parameters,
         sqnr=tuple((a.name, a.sqnr_db) for a in quantised.activations),
@@ -149,33 +151,34 @@ def _from_torch(source: Source, options: QuantiseOptions, run: RunFolder, progre
     )  # fmt: skip
 
 
-def _from_onnx(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
+def _from_onnx(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
     progress.step("convert")
     data = read_file(Path(source.path))
     with source.errors():
         model = convert(data, source.name)
     run.write(MODEL_ONNX, data, locked=True)
     inputs = random_inputs(model.graph, GOLDEN_SAMPLES, seed=0)
-    return _planned(model, inputs, progress, float_inputs=to_onnx_input(model.graph, inputs))
+    return _planned(model, inputs, chip, progress, float_inputs=to_onnx_input(model.graph, inputs))
 
 
-def _from_tflite(source: Source, options: QuantiseOptions, run: RunFolder, progress: Progress) -> Prepared:
+def _from_tflite(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
     progress.step("read")
     data = read_file(Path(source.path))
     with source.errors():
         model = load_tflite(data, source.name)
-    return _planned(model, random_inputs(model.graph, GOLDEN_SAMPLES, seed=0), progress)
+    return _planned(model, random_inputs(model.graph, GOLDEN_SAMPLES, seed=0), chip, progress)
 
 
-def _planned(model: Converted, inputs: NDArray[np.int8], progress: Progress, **more: object) -> Prepared:
+def _planned(model: Converted, inputs: NDArray[np.int8], chip: str, progress: Progress, **more: object) -> Prepared:
     progress.step("plan")
     plan = build_plan(model.graph, model.file)
     reference = ops.run(model.graph, {model.graph.inputs[0]: inputs})
     labels: tuple[str, ...] = more.get("labels", ())  # type: ignore[assignment]
     pictures: IntegerRule | None = more.get("pictures")  # type: ignore[assignment]
-    image = model_image(model, plan, inputs, reference, labels, pictures)
+    arena = tflm_arena(model.tflite, chip)
+    image = model_image(model, plan, inputs, reference, labels, pictures, arena)
     more.setdefault("params", _parameters(model.graph))
-    return Prepared(model, plan, image, inputs, reference, **more)  # type: ignore[arg-type]
+    return Prepared(model, plan, image, inputs, reference, tflm_arena=arena, **more)  # type: ignore[arg-type]
 
 
 def model_image(
@@ -185,12 +188,16 @@ def model_image(
     reference: dict[str, NDArray[np.int8]],
     labels: tuple[str, ...] = (),
     pictures: IntegerRule | None = None,
+    arena: TflmArena | None = None,
 ) -> bytes:
     """The model image with the samples as golden ones."""
     outputs = reference[model.graph.outputs[0]]
     golden = b"".join(x.tobytes() + y.tobytes() for x, y in zip(inputs, outputs, strict=True))
     section = encode_section(pictures) if pictures is not None else b""
-    return write_model_image(ModelImage(model.name, encode_plan(plan), model.tflite, golden, labels, section))
+    tflm_bytes = arena.chip_bytes if arena else 0
+    return write_model_image(
+        ModelImage(model.name, encode_plan(plan), model.tflite, golden, labels, section, tflm_bytes)
+    )
 
 
 def random_inputs(graph: Graph, count: int, seed: int) -> NDArray[np.int8]:

@@ -17,6 +17,7 @@ from edgeq.pipeline import board as boards
 from edgeq.pipeline import hops
 from edgeq.pipeline.board import Runner
 from edgeq.pipeline.deploy import DEFAULT_BOARD
+from edgeq.pipeline.engines import CHOICES, Choice, runner_for
 from edgeq.pipeline.prepare import Prepared, from_npz, load_tflite, model_image, random_inputs
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
@@ -32,6 +33,7 @@ from edgeq.pipeline.run_folder import (
     read_file,
 )
 from edgeq.pipeline.source import Source
+from edgeq.pipeline.tflm_arena import tflm_arena
 from edgeq.plan import build_plan, encode_plan
 from edgeq.report.model import Hop
 
@@ -44,18 +46,19 @@ def verify_run(path: Path, progress: Progress) -> tuple[Hop, ...]:
     run = RunFolder.open(path)
     facts = json.loads(run.read(LOCK))
     board, runner = load_board(str(facts.get("board"))), _runner(str(facts.get("runner")))
+    engine = _engine(str(facts.get("engine", "native")))
     prepared = _prepared(run, str(facts.get("model")))
     progress.step("verify")
     ledger = hops.software_hops(prepared, progress)
     if runner != "host":
         ledger.append(hops.host_hop(prepared, board, progress))
-    ledger.append(_native(prepared, board, runner, run.read(APP), progress))
+    ledger += _board(prepared, board, runner, engine, run.read(APP), progress)
     return hops.to_report(ledger)
 
 
 def verify_file(
     path: Path, *, inputs: int, seed: int, board_name: str = DEFAULT_BOARD, runner: Runner | None = None,
-    progress: Progress,
+    engine: Choice = "native", progress: Progress,
 ) -> tuple[Hop, ...]:  # fmt: skip
     """The integer hops of a bare `.tflite` on seeded random inputs."""
     if not 1 <= inputs <= MOST_INPUTS:
@@ -69,9 +72,11 @@ def verify_file(
     samples = random_inputs(model.graph, inputs, seed)
     reference = ops.run(model.graph, {model.graph.inputs[0]: samples})
     golden = {name: values[:1] for name, values in reference.items()}
-    prepared = Prepared(model, plan, model_image(model, plan, samples[:1], golden), samples, reference)
+    arena = tflm_arena(model.tflite, board.chip.name) if engine != "native" else None
+    image = model_image(model, plan, samples[:1], golden, arena=arena)
+    prepared = Prepared(model, plan, image, samples, reference, tflm_arena=arena)
     boards.check_fits(board, plan.arena_bytes, plan.scratch_bytes)
-    runner = boards.choose_runner(runner, progress)
+    runner = runner_for(engine, runner, progress)
     with tempfile.TemporaryDirectory(prefix="edgeq-verify-") as folder:
         progress.step("build firmware")
         app = boards.build(runner, board, Path(folder), progress).app_image
@@ -79,7 +84,7 @@ def verify_file(
         ledger = [hop for hop in hops.software_hops(prepared, progress) if hop.name in ("litert", "tflm")]
         if runner != "host":
             ledger.append(hops.host_hop(prepared, board, progress))
-        ledger.append(_native(prepared, board, runner, app, progress))
+        ledger += _board(prepared, board, runner, engine, app, progress)
     return hops.to_report(ledger)
 
 
@@ -92,10 +97,19 @@ def require_equal(ledger: tuple[Hop, ...]) -> None:
             raise CheckFailed(f"the hop {hop.name} differs{at}", hint="docs/numerics.md has the rules")
 
 
-def _native(prepared: Prepared, board: Board, runner: Runner, app: bytes, progress: Progress) -> HopResult:
+def _board(
+    prepared: Prepared, board: Board, runner: Runner, engine: Choice, app: bytes, progress: Progress
+) -> list[HopResult]:
     contents = boards.flash_contents(board, app, prepared.image)
     with boards.virtual_board(runner, board, contents) as virtual, boards.session(virtual.url) as talk:
-        return hops.board_hop(talk, prepared, progress)
+        return hops.board_hops(talk, prepared, engine, progress)
+
+
+def _engine(name: str) -> Choice:
+    for choice in CHOICES:
+        if name == choice:
+            return choice
+    raise BadInput(f"the run names an unknown engine, {name!r}", where=LOCK)
 
 
 def _runner(name: str) -> Runner:

@@ -28,6 +28,8 @@ def html(report: Report) -> str:
         layers_svg=layers_chart(latency) if latency.layers else None,
         layers_total=sum(layer.value for layer in latency.layers) or 1,
         most_layers=MOST_LAYERS,
+        engines=summary.engine_table(report),
+        engine_steps=summary.step_table(report),
         lsb=summary.lsb,
         remark=summary.remark,
         wording=wording,

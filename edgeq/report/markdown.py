@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from edgeq.report import wording
 from edgeq.report.model import Report
-from edgeq.report.summary import lsb, remark, summary_rows, verdict
+from edgeq.report.summary import engine_table, lsb, remark, step_table, summary_rows, verdict
 
 _MARKS = re.compile(r"([\\`*_\[\]<>|~&#$])")
 
@@ -28,6 +28,8 @@ def markdown(report: Report) -> str:
             ),
         ),
     ]
+    if report.engines:
+        parts += ["## Engines", _table(*engine_table(report)), _table(*step_table(report))]
     if latency.layers:
         parts += [
             "## Layers",

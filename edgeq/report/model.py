@@ -53,13 +53,19 @@ class Accuracy(_Part):
 
 
 class Sizes(_Part):
-    """Bytes: the `.tflite`, the arena and scratch in use, the model image and the application image in flash."""
+    """Bytes: the `.tflite`, the arena and scratch in use, the model image and the application image in flash.
+
+    `tflm_arena_bytes` is the smallest arena of TFLite Micro's interpreter on this machine, `tflm_arena_bound_bytes` an
+    upper bound for the board's chip; null where the interpreter is not installed or refuses the model.
+    """
 
     tflite_bytes: Count
     arena_bytes: Count
     scratch_bytes: Count
     image_bytes: Count
     firmware_bytes: Count
+    tflm_arena_bytes: Count | None = None
+    tflm_arena_bound_bytes: Count | None = None
 
 
 class Flash(_Part):
@@ -157,6 +163,16 @@ class Latency(_Part):
         return self
 
 
+class EngineRun(_Part):
+    """One of several engines that ran on the same board: what it is built with, what it took, how fast it was."""
+
+    engine: Text
+    version: Text = ""
+    arena_bytes: Count
+    scratch_bytes: Count = 0
+    latency: Latency
+
+
 class Sqnr(_Part):
     """Signal to quantisation noise of one tensor in dB; null where there is no noise."""
 
@@ -165,7 +181,10 @@ class Sqnr(_Part):
 
 
 class Report(_Part):
-    """All that a run found out. `accuracy` is null for a bare `.tflite`, `flash` where nothing was flashed."""
+    """All that a run found out. `accuracy` is null for a bare `.tflite`, `flash` where nothing was flashed.
+
+    `engine` and `latency` are the first engine's; `engines` holds all of them where there was more than one.
+    """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     model: ModelFacts
@@ -176,6 +195,8 @@ class Report(_Part):
     flash: Flash | None
     ledger: Ledger
     latency: Latency
+    engine_version: Text = ""
+    engines: tuple[EngineRun, ...] = ()
     sqnr: tuple[Sqnr, ...] = ()
     command: Text = ""
     versions: dict[Text, Text] = Field(default_factory=dict)
@@ -183,8 +204,18 @@ class Report(_Part):
     @model_validator(mode="after")
     def _rests_on_its_board(self) -> Self:
         kinds = {"measured": "real", "emulated": "emulated", "host": "host"}
-        if kinds.get(self.latency.basis, self.board.kind) != self.board.kind:
-            raise ValueError(f"a {self.board.kind} board cannot give a latency that is {self.latency.basis}")
+        for latency in (self.latency, *(run.latency for run in self.engines)):
+            if kinds.get(latency.basis, self.board.kind) != self.board.kind:
+                raise ValueError(f"a {self.board.kind} board cannot give a latency that is {latency.basis}")
+        return self
+
+    @model_validator(mode="after")
+    def _engines_differ(self) -> Self:
+        names = [run.engine for run in self.engines]
+        if len(set(names)) != len(names) or (names and (names[0] != self.engine or len(names) == 1)):
+            raise ValueError(f"engine is {self.engine!r}, engines are {names}")
+        if len({run.latency.unit for run in self.engines}) > 1:
+            raise ValueError("the engines' latencies are in different units")
         return self
 
 

@@ -48,6 +48,8 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
                 f"on {wording.counted(score.samples, 'sample')}",
             )
         )
+    if report.engine_version:
+        rows.insert(3, ("engine", f"{report.engine}: {report.engine_version}"))
     rows += [
         ("latency p50", wording.quantity(latency.p50, latency.unit) + per_mac(latency, model.macs)),
         ("latency p90, p99", f"{_figure(latency, latency.p90)}, {_figure(latency, latency.p99)}"),
@@ -60,6 +62,14 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
             f"firmware {wording.size(sizes.firmware_bytes)}",
         ),
     ]
+    if sizes.tflm_arena_bytes is not None and sizes.tflm_arena_bound_bytes is not None:
+        rows.append(
+            (
+                "arena for TFLM",
+                f"{wording.size(sizes.tflm_arena_bytes)} here, at most {wording.size(sizes.tflm_arena_bound_bytes)} "
+                "on the board's chip",
+            )
+        )
     if report.flash:
         rows.append(
             (
@@ -70,6 +80,34 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
         )
     rows.append(("ledger", ledger_line(report.ledger.hops)))
     return rows
+
+
+def engine_table(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The engines side by side: a head, and rows of figures. Empty rows where only one ran."""
+    runs = report.engines
+    rows: list[tuple[str, ...]] = []
+    if runs:
+        for name in ("p50", "p90", "p99", "min", "max", "mean"):
+            rows.append((name, *(_figure(run.latency, getattr(run.latency, name)) for run in runs)))
+        rows.append(("arena", *(wording.size(run.arena_bytes) for run in runs)))
+        rows.append(("built with", *(run.version or "–" for run in runs)))
+    return ("", *(run.engine for run in runs)), rows
+
+
+def step_table(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Each tensor's time in each engine, in the order of the engine with the most steps; a dash: no step of its own."""
+    runs = report.engines
+    if not runs:
+        return (), []
+    longest = max(runs, key=lambda run: len(run.latency.layers))
+    times = [{layer.name: layer.value for layer in run.latency.layers} for run in runs]
+    known = {layer.name for layer in longest.latency.layers}
+    layers = [*longest.latency.layers, *(la for run in runs for la in run.latency.layers if la.name not in known)]
+    rows = [
+        (layer.name, layer.op, *(wording.number(time[layer.name]) if layer.name in time else "–" for time in times))
+        for layer in {layer.name: layer for layer in layers}.values()
+    ]
+    return ("layer", "operator", *(f"{run.engine}, {run.latency.unit}" for run in runs)), rows
 
 
 def ledger_line(hops: tuple[Hop, ...]) -> str:
