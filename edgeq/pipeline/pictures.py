@@ -38,4 +38,9 @@ def picture_rule(
             f"calibrated with. Is white = {real.white:g} in model.toml's [input] right?"
         )
         return None, {}
+    if 2 * stored.max() < real.white:
+        progress.note(
+            f"the brightest pixel of the data is {stored.max():g}, but white is {real.white:g}: image files will look "
+            f"far brighter than the data. Say white = {stored.max():g} in model.toml's [input] if that is white"
+        )
     return rule, {"preprocessing": f"differs by at most {difference} LSB on {len(stored)} samples"}

@@ -16,12 +16,13 @@ LUMA = (77, 150, 29)
 
 
 def to_pixels(stored: NDArray[Any], white: float) -> NDArray[np.uint8]:
-    """Stored values, 0 to `white`, as pixels of the same shape: floor(stored * 255 / white + 1/2).
+    """Stored values, 0 to `white` (both as float32), as pixels of the same shape: floor(stored * 255 / white + 1/2).
 
     Raises:
         BadInput: a value below 0, above `white`, or none at all.
     """
-    values = stored.astype(np.float64)
+    white = float(np.float32(white))  # as a model image holds it
+    values = stored.astype(np.float32).astype(np.float64)
     if not (values.min() >= 0 and values.max() <= white):  # also where there is a NaN
         raise BadInput(
             f"stored pixels are {values.min():g} to {values.max():g}, they must lie in 0 to white = {white:g}",
