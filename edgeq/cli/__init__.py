@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeq import __version__
-from edgeq.cli import console, deploying, hardware, making
+from edgeq.cli import console, deploying, hardware, making, running
 
 app = typer.Typer(
     name="edgeq",
@@ -32,6 +32,7 @@ COMMANDS = (
     hardware.monitor,
     deploying.verify,
     deploying.bench,
+    running.run,
     deploying.report,
     hardware.virtual,
     hardware.boards,
