@@ -52,6 +52,18 @@ class Builder:
         attrs = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1, padding=padding, activation=activation)
         return self.node("CONV_2D", [x, weights, bias], output, **attrs)
 
+    def depthwise(self, x: str, output: str) -> str:
+        """3x3, stride 1, SAME, one filter per channel, per tensor."""
+        channels = self.tensors[x].shape[3]
+        quant = QuantParams.per_tensor(0.01, 0)
+        values = self.rng.integers(-127, 128, (1, 3, 3, channels), dtype=np.int8)
+        weights = self.constant(f"{output}/w", values, quant)
+        attrs = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1, padding="SAME", activation="NONE")
+        product = QuantParams.per_tensor(float(np.float32(self.tensors[x].scale) * np.float32(quant.scale[0])), 0)
+        bias = self.constant(f"{output}/b", self.rng.integers(-500, 500, channels, dtype=np.int32), product)
+        inputs = [x, weights, bias]
+        return self.node("DEPTHWISE_CONV_2D", inputs, output, **attrs, depth_multiplier=1)
+
     def pool(self, op: str, x: str, output: str, size: int, stride: int) -> str:
         attrs = dict(filter_h=size, filter_w=size, stride_h=stride, stride_w=stride)
         return self.node(op, [x], output, **attrs, padding="VALID", activation="NONE")
@@ -83,14 +95,17 @@ def every_kernel() -> Graph:
     b.node("ADD", [branch, pooled], total, activation="RELU")
     padded = b.node("PAD", [total, amounts], b.like("total/pad", total, (1, 6, 6, 4)))
     average = b.pool("AVERAGE_POOL_2D", padded, b.like("average", total, (1, 3, 3, 4)), 2, 2)
+    filtered = b.activation("filtered", (1, 3, 3, 4), 0.07, 11)
+    b.depthwise(average, filtered)
     mean = b.activation("mean", (1, 1, 1, 4), 0.03, -100)
-    b.node("MEAN", [average, b.constant("axes", np.array([1, 2], np.int32))], mean, keep_dims=True)
+    b.node("MEAN", [filtered, b.constant("axes", np.array([1, 2], np.int32))], mean, keep_dims=True)
     flat = b.node("RESHAPE", [mean, b.constant("shape", np.array([1, 4], np.int32))], b.like("flat", mean, (1, 4)))
     y = b.activation("y", (1, 3), 0.05, 7)
     weights = b.weights("w3", 3, 4)
     operands = [flat, weights, b.bias("b3", flat, weights)]
     b.node("FULLY_CONNECTED", operands, y, activation="NONE", keep_num_dims=False)
-    return b.graph(y)
+    shares = b.node("SOFTMAX", [y], b.activation("shares", (1, 3), 1 / 256, -128), beta=1.0)
+    return b.graph(shares)
 
 
 def one_input(graph: Graph) -> Graph:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node
-from edgeq.ops import add, conv2d, fully_connected, mean, pad, pool2d, reshape
+from edgeq.ops import add, conv2d, depthwise_conv2d, fully_connected, mean, pad, pool2d, reshape, softmax
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step
 
 OPS: dict[str, Operator] = {
@@ -18,12 +18,14 @@ OPS: dict[str, Operator] = {
         add.OPERATOR,
         pool2d.AVERAGE_POOL_2D,
         conv2d.OPERATOR,
+        depthwise_conv2d.OPERATOR,
         fully_connected.OPERATOR,
         pool2d.MAX_POOL_2D,
         mean.OPERATOR,
         pad.PAD,
         pad.PADV2,
         reshape.OPERATOR,
+        softmax.OPERATOR,
     )
 }
 BY_CODE: dict[int, Operator] = {operator.code: operator for operator in OPS.values()}

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.depthwise_conv2d import lower_depthwise
 from edgeq.ops.numerics import activation_range, exact_matmul, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.pad import padded_input
@@ -75,8 +76,12 @@ def from_onnx(low: Lowering, node: Node) -> None:
     x, weights = graph.input(node, 0), graph.input(node, 1)
     if len(weights.shape) != 4:
         raise Unsupported(f"a convolution over {len(weights.shape) - 2} dimensions", where=f"node {node.name}")
-    if int(node.attrs.get("group", 1)) != 1:
-        raise Unsupported("a grouped or depthwise convolution", where=f"node {node.name}")
+    groups = int(node.attrs.get("group", 1))
+    if groups == x.shape[-1] and groups > 1:
+        lower_depthwise(low, node, x, weights)
+        return
+    if groups != 1:
+        raise Unsupported(f"a convolution in {groups} groups", where=f"node {node.name}")
     size = (weights.shape[1], weights.shape[2])
     stride, dilation = onnx_pair(node, "strides"), onnx_pair(node, "dilations")
     source, padding = padded_input(low, node, x, onnx_pads(node, x.shape, size), size, stride, dilation, x.zero_point)

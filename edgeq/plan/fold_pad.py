@@ -32,6 +32,6 @@ def _same_meaning(graph: Graph, node: Node, padding: Node) -> bool:
     if node.attrs.get("padding") != "VALID":
         return False  # SAME would be reckoned from another size
     filled = pad.value(graph, padding)
-    if node.op == "CONV_2D":
+    if node.op in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return filled == graph.input(node, 0).zero_point
     return node.op == "MAX_POOL_2D" and filled == INT8_MIN

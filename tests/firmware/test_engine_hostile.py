@@ -86,7 +86,7 @@ REFUSED = [
     (48, STEP_ROW["name_bytes"], 65, "bad plan"),
     (48, 3 * 40 + STEP_ROW["second"], 0, "bad plan"),  # ADD of another shape
     (48, 4 * 40 + STEP_ROW["output"], 0, "bad plan"),  # PAD into other channels
-    (48, 6 * 40 + STEP_ROW["output"], 9, "bad plan"),  # MEAN into fewer channels
+    (48, 7 * 40 + STEP_ROW["output"], 10, "bad plan"),  # MEAN into fewer channels
     (56, CONV_PARAMS["stride"], 0, "bad plan"),
     (56, CONV_PARAMS["stride"], 1024, "bad plan"),
     (56, CONV_PARAMS["dilation"], 1 << 30, "bad plan"),

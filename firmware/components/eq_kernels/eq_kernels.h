@@ -37,6 +37,11 @@ typedef struct eq_conv2d {
 void eq_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights, const int32_t *bias,
                   int8_t *output);
 
+/* weights[window.height][window.width][out.channels]; output channel c * multiplier + m reads input channel
+ * c, where multiplier is out.channels / in.channels. */
+void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,
+                            const int32_t *bias, int8_t *output);
+
 typedef struct eq_fully_connected {
     int32_t inputs, outputs;
     int32_t in_zero_point;
@@ -84,5 +89,13 @@ typedef struct eq_pad {
 } eq_pad;
 
 void eq_pad_s8(const eq_pad *p, const int8_t *input, int8_t *output);
+
+typedef struct eq_softmax {
+    int32_t rows, columns;
+    const int32_t *exponentials; /* [256]: of the distance below the row's maximum, in Q0 */
+} eq_softmax;
+
+/* Along each row of columns. */
+void eq_softmax_s8(const eq_softmax *p, const int8_t *input, int8_t *output);
 
 #endif

@@ -1,0 +1,63 @@
+"""gemmlowp's fixed-point functions that TFLite's SOFTMAX is made of (numerics.md#softmax).
+
+A raw int32 in Q(i) stands for raw / 2**(31 - i). Arrays hold int32 values in int64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.ops.numerics import Ints, rounding_divide_by_pot, saturating_rounding_doubling_high_mul
+
+_ONE = (1 << 31) - 1  # in Q0
+
+# exp(-2**exponent) in Q0, for exponents -2 to 4
+_EXP_OF_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+
+
+def exp_on_negative(raw: Ints) -> Ints:
+    """exp of values <= 0 in Q5, as Q0."""
+    quarter = 1 << 24  # in Q5
+    remainder_of_quarter = (raw & (quarter - 1)) - quarter
+    result = _exp_between_minus_quarter_and_zero(remainder_of_quarter << 5)
+    powers = remainder_of_quarter - raw
+    for bit, factor in enumerate(_EXP_OF_POWERS, start=24):
+        scaled = saturating_rounding_doubling_high_mul(result, factor)
+        result = np.where(powers & (1 << bit), scaled, result)
+    return np.where(raw == 0, _ONE, result)
+
+
+def _exp_between_minus_quarter_and_zero(raw: Ints) -> Ints:
+    """Q0 to Q0: the Taylor series around -1/8."""
+    exp_of_minus_eighth, third = 1895147668, 715827883
+    mul = saturating_rounding_doubling_high_mul
+    x = raw + (1 << 28)
+    x2 = mul(x, x)
+    x3, x4 = mul(x2, x), mul(x2, x2)
+    quarter_x4 = rounding_divide_by_pot(x4, 2)
+    tail = rounding_divide_by_pot(mul(quarter_x4 + x3, third) + x2, 1)
+    return exp_of_minus_eighth + mul(np.full_like(raw, exp_of_minus_eighth), x + tail)
+
+
+def reciprocal(raw: int, integer_bits: int) -> tuple[int, int]:
+    """1 / x for x > 0 in Q(integer_bits): (a Q0 value, by how many bits x exceeds one)."""
+    headroom = 32 - raw.bit_length()
+    shifted = ((raw << headroom) & 0xFFFFFFFF) - (1 << 31)
+    return _one_over_one_plus(shifted), integer_bits - headroom
+
+
+def _one_over_one_plus(raw: int) -> int:
+    """1 / (1 + x) for x in [0, 1) in Q0, by three Newton steps in Q2."""
+
+    def mul(a: int, b: int) -> int:
+        return int(saturating_rounding_doubling_high_mul(np.asarray(a), b))
+
+    half_denominator = (raw + _ONE + 1) // 2
+    x = 1515870810 + mul(half_denominator, -1010580540)  # 48/17 - 32/17 * d
+    for _ in range(3):
+        x += _saturated(mul(x, (1 << 29) - mul(half_denominator, x)) << 2)
+    return _saturated(x << 1)
+
+
+def _saturated(x: int) -> int:
+    return max(-(1 << 31), min(_ONE, x))
