@@ -42,7 +42,7 @@ _PLACES: dict[Side, Place | None] = {Side.auto: None, Side.board: "board", Side.
 
 @console.command
 def run(
-    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="An image file.")] = None,
+    image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="An image file.")] = None,
     port: Annotated[str | None, typer.Option("--port", help="The port of a board with a model in its flash.")] = None,
     run_folder: Annotated[
         Path | None, typer.Option("--run", metavar="RUN", help="Boot a virtual board from the folder of a run.")
@@ -56,7 +56,7 @@ def run(
     preprocess: Annotated[Side, typer.Option("--preprocess", help="Who preprocesses; auto sends less.")] = Side.auto,
     json_output: Json = False,
 ) -> None:
-    """Run an image, or score a data set, on a board: labels, accuracy, the board's own latency."""
+    """Label an image on a board, or score a data set there."""
     if (image is None) == (data is None):
         raise BadInput("say what to run", hint="an IMAGE, or --data D")
     if trigger and image is None:

@@ -94,16 +94,22 @@ def flash_parts(image: bytes, app_image: bytes) -> list[tuple[int, bytes]]:
     return [(TABLE_OFFSET, write_partition_table(table)), (0x10000, app_image), (MODEL_AT, image)]
 
 
-def build(target: Target, out: Path) -> FirmwareBuild:
+def build(target: Target, out: Path, cache: Path) -> FirmwareBuild:
     return build_firmware(
         target, board="esp32-wrover-b", arena_bytes=ARENA_BYTES, scratch_bytes=4096, flash_bytes=FLASH_BYTES, out=out,
-        sanitize=target == "host",
+        cache=cache, sanitize=target == "host",
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So that the host's firmware is built once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(scope="module", params=TARGETS)
-def firmware(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FirmwareBuild:
-    return build(request.param, tmp_path_factory.mktemp(request.param))
+def firmware(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> FirmwareBuild:
+    return build(request.param, tmp_path_factory.mktemp(request.param), cache)
 
 
 def started(firmware: FirmwareBuild, image: bytes, folder: Path) -> tuple[PipeTransport, Session]:
@@ -195,10 +201,10 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Served]:
     """A virtual board on a port, and the folder of a run that holds the same."""
     folder = tmp_path_factory.mktemp("served")
-    made, built = model("bilinear", 3), build("host", folder / "build")
+    made, built = model("bilinear", 3), build("host", folder / "build", cache)
     run = folder / "run"
     run.mkdir()
     (run / "app.bin").write_bytes(built.app_image)
