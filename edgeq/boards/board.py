@@ -36,7 +36,8 @@ class Chip(_Facts):
 
     `name` is also ESP-IDF's target and esptool's --chip. `macs_per_cycle` is the most a core can do.
     `dram_static_bytes` is the linker's segment for static data, of which the firmware itself takes
-    `firmware_static_bytes` at most. `free_gpios` boot nothing, carry no memory and no console.
+    `firmware_static_bytes` at most; of the data window it takes `firmware_window_bytes` at most.
+    `free_gpios` boot nothing, carry no memory and no console.
     """
 
     name: Name
@@ -50,7 +51,8 @@ class Chip(_Facts):
     bootloader_offset: Bytes
     data_window_address: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
     data_window_bytes: Bytes
-    data_window_page_bytes: Bytes
+    data_window_page_bytes: Annotated[int, Field(gt=0)]
+    firmware_window_bytes: Bytes
     psram_window_bytes: Bytes
     psram_in_data_window: bool
     dram_static_bytes: Bytes

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeq import __version__
-from edgeq.cli import console, deploying, hardware, making, running
+from edgeq.cli import console, deploying, fitting, hardware, making, running
 
 app = typer.Typer(
     name="edgeq",
@@ -27,6 +27,7 @@ COMMANDS = (
     making.quantize,
     making.convert,
     making.inspect,
+    fitting.fit,
     making.build,
     hardware.flash,
     hardware.monitor,

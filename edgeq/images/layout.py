@@ -30,25 +30,35 @@ def layout_for(flash_bytes: int, image_bytes: int = 0, app_bytes: int = 0) -> Pa
     Slots start on pages of the flash cache and take all of the flash, so that the layout is the same for every model
     that fits it. Raises DoesNotFit where even one slot is too small.
     """
-    app = Partition("factory", TYPE_APP, SUBTYPE_FACTORY, PAGE_BYTES, max(_whole_pages(app_bytes), APP_LEAST_BYTES))
-    dump = Partition("coredump", TYPE_DATA, SUBTYPE_COREDUMP, app.end, COREDUMP_BYTES)
-    pages = (flash_bytes - dump.end) // PAGE_BYTES
-    if pages < 1:
+    app, dump = _in_front(app_bytes)
+    whole = largest_image(flash_bytes, app_bytes)
+    if not whole:
         raise DoesNotFit(
             f"{flash_bytes:,} bytes of flash have no room for an application of {app.size:,} and a model",
             hint="a board with more flash",
         )
-    half = pages // 2 * PAGE_BYTES
+    half = whole // (2 * PAGE_BYTES) * PAGE_BYTES
     if half and image_bytes <= half:
         records = Partition("modelsel", TYPE_DATA, SUBTYPE_SLOT_RECORDS, FIRST_OFFSET, RECORDS_BYTES)
         return PartitionTable((records, app, dump, _slot(0, dump.end, half), _slot(1, dump.end + half, half)))
-    whole = pages * PAGE_BYTES
     if image_bytes > whole:
         raise DoesNotFit(
             f"the model image takes {image_bytes:,} bytes of flash, at most {whole:,} are left for it",
             hint="a board with more flash, or a narrower network",
         )
     return PartitionTable((app, dump, _slot(0, dump.end, whole)))
+
+
+def largest_image(flash_bytes: int, app_bytes: int = 0) -> int:
+    """The most bytes a model image may have: those of one large slot."""
+    _, dump = _in_front(app_bytes)
+    return max(flash_bytes - dump.end, 0) // PAGE_BYTES * PAGE_BYTES
+
+
+def _in_front(app_bytes: int) -> tuple[Partition, Partition]:
+    """The application's partition and the core dump's."""
+    app = Partition("factory", TYPE_APP, SUBTYPE_FACTORY, PAGE_BYTES, max(_whole_pages(app_bytes), APP_LEAST_BYTES))
+    return app, Partition("coredump", TYPE_DATA, SUBTYPE_COREDUMP, app.end, COREDUMP_BYTES)
 
 
 def to_csv(table: PartitionTable) -> str:
