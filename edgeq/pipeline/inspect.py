@@ -96,6 +96,8 @@ def _image(image: model.ModelImage, size: int) -> Inspection:
     facts: Facts = {"name": image.name, "bytes": size, "labels": ", ".join(image.labels)}
     sample = plan.tensors[plan.input].bytes + plan.tensors[plan.output].bytes
     facts["golden_samples"] = len(image.golden) // sample
+    if image.tflm_arena_bytes:
+        facts["tflm_arena_bytes"] = image.tflm_arena_bytes
     rows = (("plan", len(image.plan)), ("tflite", len(image.tflite)), ("golden samples", len(image.golden)))
     return Inspection("model image", facts, ("section", "bytes"), rows)
 

@@ -55,5 +55,6 @@ def escape(text: str) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *(tuple(escape(cell) for cell in row) for row in rows)]
+    head_and_rows = [tuple(escape(cell) for cell in row) for row in (head, *rows)]
+    lines = [head_and_rows[0], tuple("---" for _ in head), *head_and_rows[1:]]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -4,19 +4,21 @@
 
 namespace {
 
-using Resolver = tflite::MicroMutableOpResolver<9>;
+using Resolver = tflite::MicroMutableOpResolver<11>;
 
 /* Only a resolver that is too small or filled twice fails here, and this one is neither. */
 bool fill(Resolver &resolver) {
     return resolver.AddAdd() == kTfLiteOk &&
            resolver.AddAveragePool2D() == kTfLiteOk &&
            resolver.AddConv2D() == kTfLiteOk &&
+           resolver.AddDepthwiseConv2D() == kTfLiteOk &&
            resolver.AddFullyConnected() == kTfLiteOk &&
            resolver.AddMaxPool2D() == kTfLiteOk &&
            resolver.AddMean() == kTfLiteOk &&
            resolver.AddPad() == kTfLiteOk &&
            resolver.AddPadV2() == kTfLiteOk &&
-           resolver.AddReshape() == kTfLiteOk;
+           resolver.AddReshape() == kTfLiteOk &&
+           resolver.AddSoftmax() == kTfLiteOk;
 }
 
 } /* namespace */

@@ -29,7 +29,7 @@ _RUNS = [23_901_884 + 3 * (run % 4) + 40 * (run == 17) for run in range(20)]
 
 
 def example() -> dict[str, Any]:
-    """A fresh dictionary of a sound report with every optional part in it."""
+    """A fresh dictionary of a sound report with every optional part in it but a second engine."""
     return {
         "schema": 1,
         "model": {
@@ -54,6 +54,8 @@ def example() -> dict[str, Any]:
             "scratch_bytes": 9_216,
             "image_bytes": 812_544,
             "firmware_bytes": 61_440,
+            "tflm_arena_bytes": 52_903,
+            "tflm_arena_bound_bytes": 53_216,
         },
         "flash": {"bytes": 873_984, "seconds": 9.4, "verified": True},
         "ledger": {
@@ -66,25 +68,42 @@ def example() -> dict[str, Any]:
                 _hop("integer reference = LiteRT", "not run", 0, 0, note="ai-edge-litert is not installed"),
             ]
         },
-        "latency": {
-            "basis": "emulated",
-            "unit": "instructions",
-            "n": 20,
-            "p50": 23_901_887,
-            "p90": 23_901_893,
-            "p99": 23_901_927,
-            "min": 23_901_884,
-            "max": 23_901_927,
-            "mean": 23_901_890.5,
-            "layers": [
-                {"name": name, "op": op, "kernel": kernel, "value": value, "macs": macs}
-                for name, op, kernel, value, macs in _LAYERS
-            ],
-            "values": list(_RUNS),
-        },
+        "latency": _latency(),
+        "engine_version": "plain C kernels",
         "sqnr": [{"name": "conv1", "db": 38.2}, {"name": "maxpool", "db": None}],
         "command": "edgeq deploy models/resnet18-digits --board esp32-wrover-b -o build/demo",
         "versions": {"edgeq": "0.1.0", "torch": "2.13.0", "esptool": "5.6.0"},
+    }
+
+
+def two_engines() -> dict[str, Any]:
+    """The same with TFLite Micro beside the native engine, which has a step of its own for RESHAPE."""
+    native = {"engine": "native", "version": "plain C kernels", "arena_bytes": 24_576, "scratch_bytes": 9_216}
+    tflm = {"engine": "tflm", "version": "esp-tflite-micro 1.4.0", "arena_bytes": 49_900, "scratch_bytes": 0}
+    slower = _latency() | {"p99": 24_000_001, "max": 24_000_001}
+    slower["layers"] = [*slower["layers"], dict(_RESHAPE)]
+    return example() | {"engines": [native | {"latency": _latency()}, tflm | {"latency": slower}]}
+
+
+_RESHAPE = {"name": "flatten", "op": "RESHAPE", "kernel": "", "value": 412, "macs": 0}
+
+
+def _latency() -> dict[str, Any]:
+    return {
+        "basis": "emulated",
+        "unit": "instructions",
+        "n": 20,
+        "p50": 23_901_887,
+        "p90": 23_901_893,
+        "p99": 23_901_927,
+        "min": 23_901_884,
+        "max": 23_901_927,
+        "mean": 23_901_890.5,
+        "layers": [
+            {"name": name, "op": op, "kernel": kernel, "value": value, "macs": macs}
+            for name, op, kernel, value, macs in _LAYERS
+        ],
+        "values": list(_RUNS),
     }
 
 

@@ -13,7 +13,7 @@ from edgeq.errors import BadInput
 from edgeq.images.model import MAGIC, ModelImage, Section, read_model_image, write_model_image
 
 LABELS = st.lists(st.text(st.characters(blacklist_characters="\n", codec="utf-8"), min_size=1, max_size=9), max_size=9)
-IMAGE = ModelImage("digits", b"the plan", b"the tflite file", b"golden", ("zero", "eins", "два"), b"preprocessing")
+IMAGE = ModelImage("digits", b"the plan", b"the .tflite", b"golden", ("zero", "eins", "два"), b"preprocessing", 5000)
 
 
 @given(

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from report_example import example
+from report_example import example, two_engines
 
 from edgeq.report.charts import MOST_LAYERS
 from edgeq.report.html import html
@@ -101,7 +101,11 @@ def _hostile() -> Report:
     data["sqnr"] = [{"name": HOSTILE, "db": 1.0}]
     for hop in data["ledger"]["hops"]:
         hop |= {"name": HOSTILE, "note": HOSTILE, "first_difference": {"tensor": HOSTILE}}
-    for layer in data["latency"]["layers"]:
+    data["engine_version"] = HOSTILE
+    data["engines"] = two_engines()["engines"]
+    data["engines"][0] |= {"engine": HOSTILE, "version": HOSTILE}
+    latencies = [data["latency"], *(run["latency"] for run in data["engines"])]
+    for layer in (layer for latency in latencies for layer in latency["layers"]):
         layer |= {"name": HOSTILE, "op": HOSTILE, "kernel": HOSTILE}
     return read_report(json.dumps(data))
 
@@ -110,7 +114,9 @@ def test_texts_from_outside_stay_texts_on_the_page() -> None:
     text = html(_hostile())
     assert "<script" not in text and "\x1b" not in text
     page = Page(text)
-    assert {tag for tag, _ in page.elements} == {tag for tag, _ in Page(html(_report())).elements}
+    assert {tag for tag, _ in page.elements} == {
+        tag for tag, _ in Page(html(read_report(json.dumps(two_engines())))).elements
+    }
     assert "<script>alert('x')</script>" in page.text
 
 
@@ -121,8 +127,16 @@ def test_texts_from_outside_stay_texts_in_markdown() -> None:
     quoted = [line for line in text.splitlines() if not line.startswith("    ")]
     assert not re.search(r"(?<!\\)[<`*\[]", "\n".join(quoted).replace("**", ""))
     for line in quoted:
-        if line.startswith("|"):  # a pipe in a name opens no column: the tables have 2, 5 and 6
-            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 6, 7)
+        if line.startswith("|"):  # a pipe in a name opens no column: the tables have 2 to 6
+            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4, 5, 6, 7)
+
+
+def test_two_engines_stand_side_by_side() -> None:
+    report = read_report(json.dumps(two_engines()))
+    for text in (Page(html(report)).text, markdown(report).replace("\\", "")):
+        assert "Engines" in text and "esp-tflite-micro 1.4.0" in text and "24,000,001 instructions" in text
+    assert "| flatten | RESHAPE | – | 412 |" in markdown(report)
+    assert "Engines" not in Page(html(_report())).text
 
 
 def test_a_difference_is_shown_with_its_place() -> None:
