@@ -21,11 +21,11 @@ _BAR_WIDTH = 24
 
 @console.command
 def fit(
-    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="An int8 .tflite, a QDQ .onnx, or a run's folder.")],
+    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="An int8 .tflite, a QDQ .onnx, or the folder of a run.")],
     board: BoardName = DEFAULT_BOARD,
     json_output: Json = False,
 ) -> None:
-    """Say what a model takes of a board's flash and memory, before anything is flashed."""
+    """Show what a model takes of flash and memory on a board, before anything is flashed."""
     found = fit_step(what, board)
     if json_output:
         console.print_json(_as_json(found))
