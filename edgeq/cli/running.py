@@ -54,6 +54,7 @@ def run(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="So many of the data, drawn at random.")] = None,
     trigger: Annotated[bool, typer.Option("--trigger", help="Let the board's trigger pin start the run.")] = False,
     preprocess: Annotated[Side, typer.Option("--preprocess", help="Who preprocesses; auto sends less.")] = Side.auto,
+    engine: Annotated[str | None, typer.Option("--engine", help="native or tflm, where the firmware has both.")] = None,
     json_output: Json = False,
 ) -> None:
     """Label an image on a board, or score a data set there."""
@@ -63,7 +64,7 @@ def run(
         raise BadInput("--trigger runs one image", hint="leave out --data")
     picture = None if image is None else read_picture(image)
     with console.progress() as progress, board_to_run(port, run_folder) as talk:
-        board = Pictures(talk, _PLACES[preprocess])
+        board = Pictures(talk, _PLACES[preprocess], engine)
         if picture is None:
             progress.step("score")
             pictures = open_set(str(data), board.names(), board.classes, board.rule.white)
@@ -82,7 +83,7 @@ def run(
 def _show_answer(board: Pictures, answer: Answer, top: int, trigger: bool) -> None:
     rows = [(board.name(index), f"{answer.scores[index]:.4f}") for index in answer.best(top)]
     console.table("", ("label", "score"), rows)
-    facts = [("model", board.model.name), ("latency", _latency(board, answer.ticks))]
+    facts = [("model", board.model.name), ("engine", _engine(board)), ("latency", _latency(board, answer.ticks))]
     facts += [("preprocessed by the", answer.preprocessed)]
     if trigger:
         facts += [("started by the", f"trigger ({board.info.get('trigger')})")]
@@ -96,6 +97,7 @@ def _show_scored(board: Pictures, scored: Scored) -> None:
     console.pairs(
         [
             ("model", board.model.name),
+            ("engine", _engine(board)),
             ("data", f"{scored.data}: {scored.samples:,}{drawn}"),
             ("top-1", f"{percent(scored.top1)} ({scored.right:,} of {scored.samples:,})"),
             ("latency p50", _latency(board, latency["p50"])),
@@ -111,6 +113,10 @@ def _show_scored(board: Pictures, scored: Scored) -> None:
 
 def _taken_for(board: Pictures, row: ClassScore) -> str:
     return ", ".join(f"{board.name(other)} ({times})" for other, times in row.taken_for[:_TAKEN_FOR])
+
+
+def _engine(board: Pictures) -> str:
+    return board.info.get("engine", "native")
 
 
 def _latency(board: Pictures, ticks: float) -> str:

@@ -91,9 +91,12 @@ def _class_score(index: int, row: NDArray[np.int64]) -> ClassScore:
 
 
 class Pictures:
-    """A board that takes pictures. `place` None lets the cheaper side preprocess, by the bytes to be sent."""
+    """A board that takes pictures. `place` None lets the cheaper side preprocess, by the bytes to be sent; `engine`
+    None leaves the model to the engine that has it."""
 
-    def __init__(self, talk: Session, place: Place | None = None) -> None:
+    def __init__(self, talk: Session, place: Place | None = None, engine: str | None = None) -> None:
+        if engine is not None:
+            talk.choose_engine(engine)
         require_model(talk)
         self._talk = talk
         self._place = place
@@ -216,6 +219,7 @@ def answer_json(pictures: Pictures, answer: Answer, top: int) -> dict[str, Any]:
     """For `--json`."""
     return {
         "model": pictures.model.name,
+        "engine": pictures.info.get("engine", "native"),
         "labels": [{"class": i, "label": pictures.name(i), "score": float(answer.scores[i])} for i in answer.best(top)],
         "latency": {"value": answer.ticks, "unit": pictures.unit, "basis": pictures.basis},
         "preprocessed": answer.preprocessed,
@@ -226,6 +230,7 @@ def scored_json(pictures: Pictures, scored: Scored) -> dict[str, Any]:
     """For `--json`."""
     return {
         "model": pictures.model.name,
+        "engine": pictures.info.get("engine", "native"),
         "data": scored.data,
         "samples": scored.samples,
         "available": scored.available,

@@ -239,11 +239,13 @@ def test_run_prints_labels_and_latency(served: Served, image: tuple[Path, NDArra
     assert rows[1].split()[0] == LABELS[best]
     assert rows[3] == ""
     assert ", host" in out and "preprocessed by the  board" in out
-    code, out, _ = edgeq(str(path), "--run", str(served.run), "--json", "--trigger", "--preprocess", "tool")
+    code, out, _ = edgeq(
+        str(path), "--run", str(served.run), "--json", "--trigger", "--preprocess", "tool", "--engine", "native"
+    )
     found = json.loads(out)
     assert code == 0
     assert found["labels"][0]["label"] == LABELS[best]
-    assert len(found["labels"]) == 3
+    assert (len(found["labels"]), found["engine"]) == (3, "native")
     assert (found["latency"]["basis"], found["latency"]["unit"], found["preprocessed"]) == ("host", "ns", "tool")
 
 
@@ -278,6 +280,7 @@ def test_run_scores_a_set(served: Served, tmp_path: Path) -> None:
         (("{image}", "--run", "absent"), 2, "not the folder of a finished run"),
         (("--data", "absent", "--port", "{url}"), 2, "is no data set"),
         (("{image}", "--port", "socket://127.0.0.1:1"), 4, "127.0.0.1:1"),
+        (("{image}", "--port", "{url}", "--engine", "third"), 4, "no such engine"),
     ],
 )
 def test_what_run_refuses(
