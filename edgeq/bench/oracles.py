@@ -20,6 +20,7 @@ from edgeq.graph import FileLayout, Graph
 _ARENA_START = 1 << 20
 _ARENA_MOST = 1 << 28
 _ARENA_SEARCH_S = 120
+_REASON_CHARS = 120
 
 
 def has_tflm() -> bool:
@@ -82,15 +83,19 @@ def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np
 def litert_trace(
     tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np.int8]
 ) -> dict[str, NDArray[np.int8]]:
-    """Every activation in LiteRT with its reference kernels."""
+    """Every activation in LiteRT with its reference kernels. Raises Unsupported where it refuses the model."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(
-        model_content=tflite,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
-    )
-    interpreter.allocate_tensors()
+    try:
+        interpreter = Interpreter(
+            model_content=tflite,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+            experimental_preserve_all_tensors=True,
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as e:  # it is stricter than TFLite Micro: some old files name an axis that is not
+        why = " ".join(str(e).split())[:_REASON_CHARS]
+        raise Unsupported(f"LiteRT refuses the model: {why}", where=graph.name) from e
     rows: list[dict[str, NDArray[np.int8]]] = []
     for sample in inputs:
         interpreter.set_tensor(file.tensor_index[graph.inputs[0]], sample[None])
