@@ -9,6 +9,7 @@
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
+#include "tensorflow/lite/schema/schema_utils.h"
 
 namespace {
 
@@ -52,10 +53,11 @@ State state;
 alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::MicroInterpreter)];
 alignas(WatchedResolver) uint8_t resolver_memory[sizeof(WatchedResolver)];
 
+/* Of either of the two fields that hold it, by the age of the file. */
 int32_t code_of(uint32_t step) {
     const tflite::Model *model = tflite::GetModel(state.tflite);
     uint32_t opcode = state.graph->operators()->Get(step)->opcode_index();
-    return static_cast<int32_t>(model->operator_codes()->Get(opcode)->builtin_code());
+    return static_cast<int32_t>(tflite::GetBuiltinCode(model->operator_codes()->Get(opcode)));
 }
 
 /* Operators run one after another, so the step's number tells which one this is. */
