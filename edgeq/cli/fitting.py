@@ -21,7 +21,7 @@ _BAR_WIDTH = 24
 
 @console.command
 def fit(
-    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="An int8 .tflite, a QDQ .onnx, or the folder of a run.")],
+    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="An int8 .tflite, a QDQ .onnx, or a run folder.")],
     board: BoardName = DEFAULT_BOARD,
     json_output: Json = False,
 ) -> None:
