@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeq import __version__
-from edgeq.cli import console, deploying, fitting, hardware, making, running
+from edgeq.cli import building, console, deploying, fitting, hardware, making, running
 
 app = typer.Typer(
     name="edgeq",
@@ -28,7 +28,7 @@ COMMANDS = (
     making.convert,
     making.inspect,
     fitting.fit,
-    making.build,
+    building.build,
     hardware.flash,
     hardware.monitor,
     deploying.verify,

@@ -21,6 +21,7 @@ from edgeq.link.transport import SerialTransport
 from edgeq.pipeline import doctor as doctor_step
 from edgeq.pipeline.deploy import DEFAULT_BOARD
 from edgeq.pipeline.making import flash_run
+from edgeq.pipeline.panic import PanicDecoder
 from edgeq.report.wording import size
 from edgeq.virtual.faults import Faults
 from edgeq.virtual.serve import serve_forever
@@ -62,13 +63,19 @@ def flash(
 def monitor(
     port: Port,
     seconds: Annotated[float, typer.Option("--seconds", min=0, help="Stop after so long; 0: never.")] = 0.0,
+    elf: Annotated[
+        Path | None, typer.Option("--elf", help="A run's folder, or its firmware.elf: names the code of a panic.")
+    ] = None,
 ) -> None:
-    """Show a board's console with timestamps."""
+    """Show a board's console with timestamps, and what a panic's addresses mean."""
+    decoder = PanicDecoder.of(elf) if elf else None
     transport = SerialTransport(port)
     start = time.monotonic()
     try:
         for line in lines(transport, time.monotonic, until_s=start + seconds if seconds else math.inf):
             console.say(f"{line.at_s - start:9.3f}  {line.text}")
+            for place in decoder.decode(line.text) if decoder else ():
+                console.say(f"{'':9}    {place}")
     finally:
         transport.close()
 

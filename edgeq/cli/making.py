@@ -1,4 +1,4 @@
-"""quantize, convert, inspect, build: the single steps that make files."""
+"""quantize, convert, inspect: the single steps that make a model's files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
-from edgeq.cli.options import BoardName, Json, ObserverName, Out, RunnerOption
-from edgeq.pipeline import board as boards
+from edgeq.cli.options import Json, ObserverName, Out
 from edgeq.pipeline import making
-from edgeq.pipeline.deploy import DEFAULT_BOARD
 from edgeq.pipeline.inspect import inspect as inspect_step
 from edgeq.pipeline.prepare import QuantiseOptions
 from edgeq.report.wording import percent
@@ -76,24 +74,3 @@ def inspect(
     console.pairs([("kind", found.kind), *shown])
     console.say("")
     console.table("", found.columns, found.rows)
-
-
-@console.command
-def build(
-    output: Out = Path("firmware-build"),
-    board: BoardName = DEFAULT_BOARD,
-    runner: RunnerOption = None,
-    sanitize: Annotated[bool, typer.Option("--sanitize", help="Host only: with ASan and UBSan.")] = False,
-    json_output: Json = False,
-) -> None:
-    """Build a virtual board's firmware: firmware.elf and app.bin."""
-    with console.progress() as progress:
-        chosen = boards.choose_runner(runner.value if runner else None, progress)
-        progress.step("build firmware")
-        firmware = making.build_to(chosen, board, output, progress, sanitize=sanitize)
-    if json_output:
-        console.print_json(firmware)
-    else:
-        console.pairs(
-            [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in firmware.items()]
-        )

@@ -1,4 +1,4 @@
-"""Reads what a linker wrote: the segments to load and how large each kind of section is. Pure.
+"""Reads what a linker wrote: the segments to load, the sections, and how large each kind of section is. Pure.
 
 Little-endian ELF, 32 and 64 bit (System V ABI, "Object Files"). Every offset is checked against the file.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edgeq.errors import BadInput
 
 _MAGIC = b"\x7fELF"
+_CLASS_64 = 2
 _PT_LOAD = 1
 _SHT_NULL, _SHT_NOBITS = 0, 8
 _SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
@@ -36,6 +37,23 @@ class Loadable:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A row of the section header table; `link` is the index of the section that belongs to it."""
+
+    kind: int
+    flags: int
+    address: int
+    offset: int
+    bytes: int
+    link: int
+
+    @property
+    def executable(self) -> bool:
+        """Whether it holds code."""
+        return bool(self.flags & _SHF_EXECINSTR)
+
+
+@dataclass(frozen=True)
 class Elf:
     entry: int
     loadables: tuple[Loadable, ...]  # in the file's order, without those that carry no bytes
@@ -51,7 +69,6 @@ class _Layout:
     program: struct.Struct
     section: struct.Struct
     program_fields: tuple[int, int, int, int, int]  # type, offset, physical address, file bytes, memory bytes
-    section_fields: tuple[int, int, int] = (1, 2, 5)  # type, flags, bytes
 
 
 _LAYOUTS = {
@@ -63,16 +80,8 @@ _HEADER_OFFSET = 24  # behind e_ident, type, machine, version
 
 def read_elf(data: bytes, *, where: str = "ELF file") -> Elf:
     """Segments and sizes of an ELF file; raises BadInput for anything that is not sound."""
-    if data[:4] != _MAGIC or len(data) < 6:
-        raise BadInput("not an ELF file", where=where)
-    layout = _LAYOUTS.get(data[4])
-    if layout is None or data[5] != 1:
-        raise BadInput("an ELF file, but not a little-endian one of 32 or 64 bits", where=where)
-    if len(data) < _HEADER_OFFSET + layout.header.size:
-        raise BadInput("ends inside its header", where=where)
-    entry, ph_offset, sh_offset, _, _, ph_bytes, ph_count, sh_bytes, sh_count = layout.header.unpack_from(
-        data, _HEADER_OFFSET
-    )
+    layout, header = _header(data, where)
+    entry, ph_offset, _, _, _, ph_bytes, ph_count, _, _ = header
 
     loadables = []
     for row in _rows(data, layout.program, ph_offset, ph_bytes, ph_count, f"{where}, program headers"):
@@ -84,19 +93,42 @@ def read_elf(data: bytes, *, where: str = "ELF file") -> Elf:
         loadables.append(Loadable(address, data[offset : offset + file_bytes], memory_bytes))
 
     text = rodata = initialised = bss = 0
-    for row in _rows(data, layout.section, sh_offset, sh_bytes, sh_count, f"{where}, section headers"):
-        kind, flags, size = (row[field] for field in layout.section_fields)
-        if kind == _SHT_NULL or not flags & _SHF_ALLOC:
+    for section in read_sections(data, where=where):
+        if section.kind == _SHT_NULL or not section.flags & _SHF_ALLOC:
             continue
-        if kind == _SHT_NOBITS:
-            bss += size
-        elif flags & _SHF_EXECINSTR:
-            text += size
-        elif flags & _SHF_WRITE:
-            initialised += size
+        if section.kind == _SHT_NOBITS:
+            bss += section.bytes
+        elif section.executable:
+            text += section.bytes
+        elif section.flags & _SHF_WRITE:
+            initialised += section.bytes
         else:
-            rodata += size
+            rodata += section.bytes
     return Elf(entry, tuple(loadables), Sizes(text, rodata, initialised, bss))
+
+
+def read_sections(data: bytes, *, where: str = "ELF file") -> tuple[Section, ...]:
+    """The section header table; raises BadInput where it leaves the file. What a row points at is not checked."""
+    layout, header = _header(data, where)
+    _, _, offset, _, _, _, _, row_bytes, count = header
+    rows = _rows(data, layout.section, offset, row_bytes, count, f"{where}, section headers")
+    return tuple(Section(*row[1:7]) for row in rows)
+
+
+def is_64_bit(data: bytes) -> bool:
+    """Of a file that `read_sections` took."""
+    return data[4] == _CLASS_64
+
+
+def _header(data: bytes, where: str) -> tuple[_Layout, tuple[int, ...]]:
+    if data[:4] != _MAGIC or len(data) < 6:
+        raise BadInput("not an ELF file", where=where)
+    layout = _LAYOUTS.get(data[4])
+    if layout is None or data[5] != 1:
+        raise BadInput("an ELF file, but not a little-endian one of 32 or 64 bits", where=where)
+    if len(data) < _HEADER_OFFSET + layout.header.size:
+        raise BadInput("ends inside its header", where=where)
+    return layout, layout.header.unpack_from(data, _HEADER_OFFSET)
 
 
 def _rows(

@@ -33,7 +33,7 @@ def test_wrover_b() -> None:
 def test_devkitc_keeps_arena_and_scratch_in_sram() -> None:
     board = load_board("esp32-devkitc")
     assert board.psram_bytes == 0
-    assert (board.arena_bytes, board.scratch_bytes) == (120 << 10, 32 << 10)
+    assert (board.arena_bytes, board.scratch_bytes) == (96 << 10, 32 << 10)
 
 
 def test_unknown_name_lists_what_is_known() -> None:
