@@ -17,6 +17,7 @@ from edgeq.pipeline.fit import fit as fit_step
 from edgeq.report.wording import brief, quantity, size
 
 _BAR_WIDTH = 24
+_BESIDE_THE_BAR = 74  # cells of a row that are no bar, at most
 
 
 @console.command
@@ -65,6 +66,8 @@ def _remarks(found: Fit) -> list[tuple[str, str]]:
     for engine in found.engines:
         if engine.problem:
             rows.append((engine.engine, f"does not run: {engine.problem}"))
+        elif engine.placement is not None and engine.placement.where == "psram":
+            rows.append((engine.engine, f"its arena lies in PSRAM, which is slower: {engine.placement.why}"))
         elif engine.arena is None:
             rows.append(
                 (engine.engine, "its arena is not known here: the interpreter is not installed or refuses the model")
@@ -83,9 +86,10 @@ def _row(part: str, use: Use) -> tuple[str, ...]:
 def _bar(use: Use) -> str:
     """Full cells for what is taken, at least one for anything; a mark behind the end where it is too much."""
     full, empty, over = ("█", "░", "▶") if console.out.is_terminal else ("#", ".", ">")
+    width = min(max(console.out.width - _BESIDE_THE_BAR, 1), _BAR_WIDTH)
     share = use.bytes / use.capacity if use.capacity else float(use.bytes > 0)
-    cells = min(max(round(share * _BAR_WIDTH), use.bytes > 0), _BAR_WIDTH)
-    return full * cells + empty * (_BAR_WIDTH - cells) + (" " if use.fits else over)
+    cells = min(max(round(share * width), use.bytes > 0), width)
+    return full * cells + empty * (width - cells) + (" " if use.fits else over)
 
 
 def _as_json(found: Fit) -> dict[str, Any]:

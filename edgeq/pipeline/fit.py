@@ -210,7 +210,7 @@ def _engine(engine: str, board: Board, needs: Needs, arena_bytes: int | None, ma
         return EngineFit(engine, None, None, window, problem)
     # The firmware keeps all the scratch it offers, so that it runs the next model too.
     placement = place_arena(board, arena_bytes, max(needs.scratch_bytes, board.scratch_bytes))
-    where = {"internal": "internal RAM", "psram": f"PSRAM: {placement.why}", "nowhere": f"nowhere: {placement.why}"}
+    where = {"internal": "internal RAM", "psram": "PSRAM", "nowhere": "nowhere"}
     arena = Use("arena", arena_bytes, placement.capacity, where[placement.where], bound=engine == "tflm")
     if placement.where == "nowhere":
         problem = problem or f"takes an arena of {arena_bytes:,} bytes: {placement.why}"
