@@ -40,7 +40,12 @@ class SerialTransport:
         # pyserial knows no write timeout on rfc2217; over a network the connection has its own.
         options = {} if "://" in url else {"write_timeout": WRITE_TIMEOUT_S}
         try:
-            self._port = serial.serial_for_url(url, baudrate=baud, timeout=_POLL_S, exclusive=True, **options)
+            self._port = serial.serial_for_url(
+                url, baudrate=baud, timeout=_POLL_S, exclusive=True, do_not_open=True, **options
+            )
+            if "://" in url:  # what a served board sends at once are its last words; pyserial would throw them away
+                self._port.reset_input_buffer = lambda: None
+            self._port.open()
         except (serial.SerialException, OSError) as error:
             raise _not_opened(url, error) from error
         except ValueError as error:

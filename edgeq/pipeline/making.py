@@ -16,7 +16,7 @@ from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
 from edgeq.pipeline.prepare import QuantiseOptions, convert
 from edgeq.pipeline.progress import Progress
-from edgeq.pipeline.run_folder import APP, LOCK, MODEL_IMAGE, RunFolder, read_file, write_file
+from edgeq.pipeline.run_folder import APP, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
 from edgeq.pipeline.source import Source, resolve
 
 
@@ -80,7 +80,9 @@ def build_to(
     runner: Runner, board_name: str, output: Path, progress: Progress, *, sanitize: bool
 ) -> dict[str, str | int]:
     """Builds a virtual board's firmware into a folder; returns its sizes in bytes."""
-    firmware = boards.build(runner, load_board(board_name), output, progress, sanitize=sanitize)
+    board = load_board(board_name)
+    with folder_for(output):
+        firmware = boards.build(runner, board, output, progress, sanitize=sanitize)
     return {"target": runner, "app_bytes": len(firmware.app_image), **asdict(firmware.sizes), "folder": str(output)}
 
 

@@ -20,6 +20,8 @@ MODEL_PLAN = "model.plan"
 MODEL_IMAGE = "model.image"
 APP = "app.bin"
 ELF = "firmware.elf"
+MAP = "firmware.map"
+BOOTLOADER = "bootloader.bin"  # of a real board
 PARTITIONS = "partitions.bin"
 INPUTS = "inputs.npz"
 TORCH_TRACE = "torch-trace.npz"
@@ -30,25 +32,44 @@ REPORT_HTML = "report.html"
 REPORT_MARKDOWN = "report.md"
 LOCK = "lock.json"
 PREPROCESS_H = "preprocess.h"
-_OF_ONE_RUN = (REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK, MODEL_ONNX, TORCH_TRACE, PREPROCESS_H)
+_OF_ONE_RUN = (
+    *(REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK),
+    *(MODEL_ONNX, TORCH_TRACE, PREPROCESS_H, BOOTLOADER, MAP),
+)
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Writes beside and renames, so that `path` holds either all of `data` or what it held before."""
     temporary = None
+    with folder_for(path.parent):
+        try:
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except OSError as e:
+            raise _not_written(path, e) from e
+        finally:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+
+
+@contextlib.contextmanager
+def folder_for(path: Path) -> Iterator[None]:
+    """Makes the folder and those above it; at the end the new ones that nothing was written into go."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as e:
-        raise _not_written(path, e) from e
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise _not_written(path, e) from e
+        yield
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+        with contextlib.suppress(OSError):  # the first that is not empty ends it
+            for folder in made:
+                folder.rmdir()
 
 
 def _not_written(path: Path, error: OSError) -> BadInput:
@@ -78,21 +99,17 @@ class RunFolder:
     def create(cls, path: Path) -> Iterator[RunFolder]:
         """A run in the making, in a hidden folder inside `path`. At the end its files move up, over those of an older
         run; where the making fails, `path` is left as it was."""
-        made = [folder for folder in (path, *path.parents) if not folder.exists()]
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            hidden = Path(tempfile.mkdtemp(dir=path, prefix=".run-"))
-        except OSError as e:
-            raise _not_written(path, e) from e
-        try:
-            run = cls(hidden)
-            yield run
-            run._move_to(path)
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
-            with contextlib.suppress(OSError):  # a folder that holds something stays
-                for folder in made:
-                    folder.rmdir()
+        with folder_for(path):
+            try:
+                hidden = Path(tempfile.mkdtemp(dir=path, prefix=".run-"))
+            except OSError as e:
+                raise _not_written(path, e) from e
+            try:
+                run = cls(hidden)
+                yield run
+                run._move_to(path)
+            finally:
+                shutil.rmtree(hidden, ignore_errors=True)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
