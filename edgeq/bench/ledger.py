@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -140,6 +140,8 @@ def _judge_bytes(name: str, tensors: int, index: int, tensor: str, wanted: NDArr
         return HopResult(name, "differs", tensors, index + 1, note=f"{tensor} has {found.size} bytes")
     found = found.reshape(wanted.shape)
     where = _first_difference(tensor, wanted[None], found[None])
+    if where is not None:
+        where = replace(where, index=(index, *where.index[1:]))
     note = "" if where else "a hash differs, the bytes do not: the board contradicts itself"
     return HopResult(name, "differs", tensors, index + 1, _lsb(wanted, found), 0, where, note)
 

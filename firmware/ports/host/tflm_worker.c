@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 enum { REQUEST_OPEN = 1, REQUEST_RUN = 2, REQUEST_STEP = 3 };
 enum { DONE = 0, REFUSED = 1, TOO_SMALL = 2 };
 enum { HEADER = 8, OPENED = 12, TENSOR = 20, STEP = 12, ROW = STEP + TENSOR, TEXT = 200 };
+enum { PATIENCE_S = 60 }; /* to open a large model takes seconds */
 
 typedef struct row {
     uint32_t macs, op, name, name_bytes; /* name: where it starts in names */
@@ -64,6 +66,8 @@ static bool start(void) {
         close(ends[0]);
         return false;
     }
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     worker.stream = ends[0];
     return true;
 }
@@ -144,7 +148,8 @@ static bool get_tensor(eq_tensor *t) {
     return t->bytes && t->bytes == product;
 }
 
-static bool get_rows(const eq_engine *e) {
+/* Tensors, steps and names, which take that many bytes. */
+static bool get_rows(const eq_engine *e, uint32_t bytes) {
     uint32_t at = 0;
     if (!get_tensor(&worker.input) || worker.input.bytes > e->arena_capacity) return false;
     for (row *r = worker.rows; r < worker.rows + e->steps; r++) {
@@ -154,15 +159,16 @@ static bool get_rows(const eq_engine *e) {
         r->name = at;
         at += r->name_bytes;
     }
-    return get(worker.names, at);
+    return bytes == TENSOR + e->steps * ROW + at && get(worker.names, at);
 }
 
 /* The answer to OPEN, of which the header has been read. */
 static bool get_model(eq_engine *e, uint32_t bytes) {
-    if (!get_u32(&e->arena_bytes) || !get_u32(&e->steps) || !get_u32(&e->output)) return false;
+    if (bytes < OPENED || !get_u32(&e->arena_bytes) || !get_u32(&e->steps) || !get_u32(&e->output))
+        return false;
     if (!e->steps || e->steps > EQ_MAX_STEPS || !e->output || e->output > e->steps) return false;
-    uint32_t least = OPENED + TENSOR + e->steps * ROW;
-    return bytes >= least && bytes <= least + e->steps * EQ_NAME_MAX && get_rows(e);
+    bytes -= OPENED;
+    return bytes >= TENSOR + e->steps * ROW && get_rows(e, bytes);
 }
 
 /* What the image says that an ESP32's interpreter takes at most; 0 where it does not say. */
