@@ -12,15 +12,15 @@ from typing import Any
 from edgeq import __version__, ops
 from edgeq.bench.ledger import HopResult
 from edgeq.boards.board import Board, load_board
-from edgeq.errors import CheckFailed
+from edgeq.errors import CheckFailed, Unsupported
 from edgeq.flash.esptool import FlashResult
 from edgeq.images.partitions import write_partition_table
 from edgeq.link.session import Session
 from edgeq.pipeline import board as boards
-from edgeq.pipeline import esp_idf, hops
+from edgeq.pipeline import hops
 from edgeq.pipeline.bench import check_runs, measure_engines
 from edgeq.pipeline.board import FlashContents, Runner
-from edgeq.pipeline.engines import Choice, engines_of, runner_for
+from edgeq.pipeline.engines import Choice, runner_for
 from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare, sha256
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
@@ -73,21 +73,15 @@ def deploy(
     source, board = resolve(model), load_board(board_name)
     check_runs(runs)
     if port is not None:
-        find_esp_idf()  # before minutes of work
-        runner = None
-    else:
-        runner = runner_for(engine, runner, progress)
+        raise Unsupported("the firmware of a real board is not there yet", where=port, hint="leave out --port")
+    runner = runner_for(engine, runner, progress)
     with RunFolder.create(out) as run:
         prepared = prepare(source, options, board.chip.name, run, progress)
         boards.check_fits(board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
         if engine != "native" and prepared.tflm_arena:
             boards.check_fits(board, prepared.tflm_arena.chip_bytes, 0)
-        if port is not None:
-            contents = _build_real(port, board, engine, prepared, out, run, progress)
-        else:
-            contents = _build(runner, board, prepared, run, progress)
-        with _flashed(port, runner, board, contents, progress) as there:
-            report = _on_the_board(there, runner, board, engine, prepared, runs, run, progress, command)
+        contents = _build(runner, board, prepared, run, progress)
+        report = _on_the_board(runner, board, engine, prepared, contents, runs, run, progress, command)
         _write(run, report, prepared, board, runner, engine)
     return report
 
