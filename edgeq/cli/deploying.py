@@ -94,7 +94,9 @@ def verify(
 @console.command
 def bench(
     port: Port,
-    engine: EngineOption = EngineName.native,
+    engine: Annotated[
+        EngineName | None, typer.Option("--engine", help="Engine of the board's firmware; else the one in use.")
+    ] = None,
     runs: Annotated[int, typer.Option("--runs", "-n", help="Inferences to measure.")] = deploy_step.DEFAULT_RUNS,
     json_output: Json = False,
 ) -> None:
@@ -102,7 +104,7 @@ def bench(
     with console.progress() as progress:
         progress.step("benchmark")
         with boards.session(port) as talk:
-            measured = bench_step.measure_engines(talk, engine.value, runs, progress)
+            measured = bench_step.measure_engines(talk, engine.value if engine else None, runs, progress)
             name, sha256 = talk.model().name, talk.model().image_sha256
     if json_output:
         runs_json = [run.model_dump(mode="json") for run in measured]

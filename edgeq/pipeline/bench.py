@@ -56,12 +56,15 @@ def measure(talk: Session, runs: int, progress: Progress) -> Latency:
     return Latency(basis=basis, unit=unit, values=tuple(values), layers=layers, **asdict(summarize(values)))
 
 
-def measure_engines(talk: Session, choice: Choice, runs: int, progress: Progress) -> tuple[EngineRun, ...]:
-    """The latency of each engine of the board, one after the other on the same samples."""
+def measure_engines(talk: Session, choice: Choice | None, runs: int, progress: Progress) -> tuple[EngineRun, ...]:
+    """The latency of each engine of the board, one after the other on the same samples; None: of the one in use."""
     measured = []
-    for engine in engines_of(choice):
-        choose(talk, engine)
-        version, model = talk.info().get("engine_version", ""), talk.model()
+    for wanted in engines_of(choice) if choice else (None,):
+        if wanted:
+            choose(talk, wanted)
+        require_model(talk)
+        info, model = talk.info(), talk.model()
+        engine, version = info.get("engine", "native"), info.get("engine_version", "")
         measured.append(
             EngineRun(
                 engine=engine,
