@@ -64,9 +64,7 @@ class ResNet18(nn.Module):
 
     @staticmethod
     def _stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-        return nn.Sequential(
-            BasicBlock(in_channels, out_channels, stride), BasicBlock(out_channels, out_channels, 1)
-        )
+        return nn.Sequential(BasicBlock(in_channels, out_channels, stride), BasicBlock(out_channels, out_channels, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))

@@ -80,9 +80,7 @@ def train(recipe: Recipe, seed: int, epochs: int, batch: int = 64) -> nn.Module:
             schedule.step()
             total += loss.item() * batch
         mean_loss = total / (len(images) - len(images) % batch)
-        print(
-            f"epoch {epoch:3}/{epochs}  loss {mean_loss:.4f}  {time.monotonic() - start:5.0f} s", flush=True
-        )
+        print(f"epoch {epoch:3}/{epochs}  loss {mean_loss:.4f}  {time.monotonic() - start:5.0f} s", flush=True)
     print(f"train    top-1 {top1(model, images, labels):.4f}  ({len(labels)} images)")
     print(f"held out top-1 {top1(model, held_images, held_labels):.4f}  ({len(held_labels)} images)")
     return model
