@@ -79,6 +79,8 @@ class Model:
         ops.check(self.graph)
         if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
             raise Unsupported("a model with more than one input or output")
+        if self.graph.outputs[0] not in {node.outputs[0] for node in self.graph.nodes}:
+            raise Unsupported("a model whose output is not the first of its operator's")
         self.arena_bytes = tflm.smallest_arena(tflite)
         if self.arena_bytes > arena_bytes:
             raise TooSmall(self.arena_bytes)
