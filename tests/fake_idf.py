@@ -1,6 +1,7 @@
 """A stand-in for ESP-IDF: a folder with `tools/idf.py` and `export.sh`, whose build compiles nothing.
 
-`mode` in its folder chooses what happens: `good`, `error`, `overflow`, `app`, `network`, `nothing`.
+`mode` in its folder chooses what happens: `good`, `error`, `overflow`, `app`, `network`, `nothing`. An `app.bin` there is
+the application that a good build leaves.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ if mode == "nothing":
 for name, data in {"bootloader/bootloader.bin": b"boot", "edgeq.bin": b"app", "edgeq.elf": b"elf"}.items():
     (build / name).parent.mkdir(parents=True, exist_ok=True)
     (build / name).write_bytes(data)
+if (here / "app.bin").exists():
+    (build / "edgeq.bin").write_bytes((here / "app.bin").read_bytes())
 (build / "edgeq.map").write_text(MAP)
 (build / "flasher_args.json").write_text(json.dumps({
     "bootloader": {"offset": "0x1000", "file": "bootloader/bootloader.bin"},

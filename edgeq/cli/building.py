@@ -16,6 +16,7 @@ from edgeq.pipeline import esp_idf, making
 from edgeq.pipeline.deploy import DEFAULT_BOARD
 from edgeq.pipeline.esp_idf import Wanted
 from edgeq.pipeline.progress import Progress
+from edgeq.pipeline.run_folder import write_file
 from edgeq.report.wording import percent
 from edgeq.toolchain.esp_idf import IdfBuild
 from edgeq.toolchain.esp_idf_project import Application, Engine
@@ -90,10 +91,14 @@ def _virtual(runner: boards.Runner, board: str, output: Path, sanitize: bool, js
 
 
 def _make(app: Application, output: Path, generate_only: bool, progress: Progress) -> IdfBuild | None:
-    if not generate_only:
-        return esp_idf.build(app, output, progress)
-    esp_idf.generate(app, output)
-    return None
+    folder = output / esp_idf.PROJECT
+    if generate_only:
+        esp_idf.generate(app, folder)
+        return None
+    built = esp_idf.build(app, folder, progress)
+    for name, data in esp_idf.results(app, built).items():
+        write_file(output / name, data)
+    return built
 
 
 def _as_json(app: Application, built: IdfBuild | None, output: Path) -> dict[str, Any]:

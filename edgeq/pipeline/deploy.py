@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,22 @@ from typing import Any
 from edgeq import __version__, ops
 from edgeq.bench.ledger import HopResult
 from edgeq.boards.board import Board, load_board
-from edgeq.errors import CheckFailed, Unsupported
+from edgeq.errors import BadInput, CheckFailed
 from edgeq.flash.esptool import FlashResult
 from edgeq.images.partitions import write_partition_table
 from edgeq.link.session import Session
 from edgeq.pipeline import board as boards
-from edgeq.pipeline import hops
+from edgeq.pipeline import esp_idf, hops
 from edgeq.pipeline.bench import check_runs, measure_engines
 from edgeq.pipeline.board import FlashContents, Runner
-from edgeq.pipeline.engines import Choice, runner_for
+from edgeq.pipeline.engines import Choice, engines_of, runner_for
 from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare, sha256
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
     APP,
     CONSOLE,
     LEDGER,
+    MAP,
     PARTITIONS,
     REPORT,
     REPORT_HTML,
@@ -49,11 +51,28 @@ from edgeq.report.model import (
     to_json,
 )
 from edgeq.report.validate import check
+from edgeq.toolchain.esp_idf import find_esp_idf
 
 DEFAULT_BOARD = "esp32-wrover-b"
 DEFAULT_RUNS = 10
+REAL = "esp-idf"  # in place of a runner
 DEFAULT_OPTIONS = QuantiseOptions()
 ACCURACY_DROP_MOST = 0.005  # float top-1 minus INT8 top-1, as a share of one
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the model goes: to a virtual board that `virtual` executes, or, behind `port`, to a real one."""
+
+    board: Board
+    engine: Choice
+    virtual: Runner = "host"
+    port: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the lock file calls it."""
+        return self.virtual if self.port is None else REAL
 
 
 def deploy(
@@ -72,30 +91,42 @@ def deploy(
     """Quantise, convert, plan, build, flash, verify, measure, report; every file of the way lies in `out`."""
     source, board = resolve(model), load_board(board_name)
     check_runs(runs)
-    if port is not None:
-        raise Unsupported("the firmware of a real board is not there yet", where=port, hint="leave out --port")
-    runner = runner_for(engine, runner, progress)
+    target = _target(board, engine, runner, port, progress)
     with RunFolder.create(out) as run:
         prepared = prepare(source, options, board.chip.name, run, progress)
         boards.check_fits(board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
         if engine != "native" and prepared.tflm_arena:
             boards.check_fits(board, prepared.tflm_arena.chip_bytes, 0)
-        contents = _build(runner, board, prepared, run, progress)
-        report = _on_the_board(runner, board, engine, prepared, contents, runs, run, progress, command)
-        _write(run, report, prepared, board, runner, engine)
+        if target.port is None:
+            contents = _build(target, prepared, run, progress)
+        else:
+            contents = _build_real(target, target.port, prepared, out / esp_idf.PROJECT, run, progress)
+        report = _on_the_board(target, prepared, contents, runs, run, progress, command)
+        _write(run, report, prepared, target)
     return report
 
 
+def _target(board: Board, engine: Choice, runner: Runner | None, port: str | None, progress: Progress) -> _Target:
+    """Raises ToolMissing before minutes of work where nothing could build the firmware."""
+    if port is None:
+        return _Target(board, engine, virtual=runner_for(engine, runner, progress))
+    if runner is not None:
+        raise BadInput("a port is of a real board, a runner of a virtual one", where=port, hint=f"no --runner {runner}")
+    find_esp_idf()
+    return _Target(board, engine, port=port)
+
+
 def _on_the_board(
-    runner: Runner, board: Board, engine: Choice, prepared: Prepared, contents: FlashContents, runs: int,
-    run: RunFolder, progress: Progress, command: str,
+    target: _Target, prepared: Prepared, contents: FlashContents, runs: int, run: RunFolder, progress: Progress,
+    command: str,
 ) -> Report:  # fmt: skip
     """Flash, verify, measure."""
     log: list[bytes] = []
-    with _flashed(runner, board, contents, progress, log) as (flashed, talk):
+    board, engine = target.board, target.engine
+    with _flashed(target, contents, progress, log) as (flashed, talk):
         progress.step("verify")
         ledger = hops.software_hops(prepared, progress)
-        if runner != "host":
+        if target.name != "host":
             ledger.append(hops.host_hop(prepared, board, progress))
         ledger += hops.board_hops(talk, prepared, engine, progress)
         progress.step("benchmark")
@@ -127,25 +158,41 @@ def require_good(report: Report) -> None:
         raise CheckFailed("; ".join(found), where=report.model.name, hint="see the ledger in report.html")
 
 
-def _build(runner: Runner, board: Board, prepared: Prepared, run: RunFolder, progress: Progress) -> FlashContents:
+def _build(target: _Target, prepared: Prepared, run: RunFolder, progress: Progress) -> FlashContents:
     progress.step("build firmware")
-    firmware = boards.build(runner, board, run.path, progress)
-    contents = boards.flash_contents(board, firmware.app_image, prepared.image)
+    firmware = boards.build(target.virtual, target.board, run.path, progress)
+    contents = boards.flash_contents(target.board, firmware.app_image, prepared.image)
     run.write(APP, firmware.app_image, locked=True)
     run.write(PARTITIONS, write_partition_table(contents.table), locked=True)
     return contents
 
 
+def _build_real(
+    target: _Target, port: str, prepared: Prepared, project: Path, run: RunFolder, progress: Progress
+) -> FlashContents:
+    """The project stays, so that the next deploy compiles what changed alone."""
+    app = esp_idf.application(esp_idf.Wanted(target.board, engines_of(target.engine), image=prepared.image))
+    built = esp_idf.build(app, project, progress)
+    progress.step("read the board's flash")
+    present = boards.present_flash(port, target.board)
+    contents = esp_idf.contents(app, built, prepared.image, present=present)
+    for name, data in {**esp_idf.results(app, built), PARTITIONS: write_partition_table(contents.table)}.items():
+        run.write(name, data, locked=name != MAP)
+    return contents
+
+
 @contextlib.contextmanager
 def _flashed(
-    runner: Runner, board: Board, contents: FlashContents, progress: Progress, log: list[bytes]
+    target: _Target, contents: FlashContents, progress: Progress, log: list[bytes]
 ) -> Iterator[tuple[FlashResult, Session]]:
-    """A virtual board that an unmodified esptool has flashed, and a conversation with it."""
-    with boards.virtual_board(runner, board) as virtual:
+    """The board, flashed by an unmodified esptool, and a conversation with it."""
+    with contextlib.ExitStack() as stack:
+        port = target.port
+        if port is None:
+            port = stack.enter_context(boards.virtual_board(target.virtual, target.board)).url
         progress.step("flash")
-        flashed = boards.flash_board(virtual.url, board, contents, progress)
-        with boards.session(virtual.url, log) as talk:
-            yield flashed, talk
+        flashed = boards.flash_board(port, target.board, contents, progress)
+        yield flashed, stack.enter_context(boards.session(port, log))
 
 
 def _report(
@@ -188,14 +235,14 @@ def _report(
     )  # fmt: skip
 
 
-def _write(run: RunFolder, report: Report, prepared: Prepared, board: Board, runner: Runner, engine: Choice) -> None:
+def _write(run: RunFolder, report: Report, prepared: Prepared, target: _Target) -> None:
     text = to_json(report)
     check(report.model_dump(mode="json", by_alias=True))
     run.write(LEDGER, hops.to_json(report.ledger.hops))
     run.write(REPORT_HTML, html(report).encode())
     run.write(REPORT_MARKDOWN, markdown(report).encode())
     facts: dict[str, Any] = {
-        "model": prepared.model.name, "board": board.name, "runner": runner, "engine": engine,
+        "model": prepared.model.name, "board": target.board.name, "runner": target.name, "engine": target.engine,
         "made_from": prepared.facts, "versions": versions(), "labels": list(prepared.labels),
     }  # fmt: skip
     run.write_lock(facts)

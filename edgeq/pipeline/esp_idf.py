@@ -19,7 +19,7 @@ from edgeq.images.partitions import TABLE_OFFSET, write_partition_table
 from edgeq.images.tflite_outline import read_outline
 from edgeq.pipeline.board import FlashContents, flash_contents
 from edgeq.pipeline.progress import Progress
-from edgeq.pipeline.run_folder import APP, ELF, MODEL_IMAGE, PARTITIONS, REPORT, read_file, write_file
+from edgeq.pipeline.run_folder import APP, BOOTLOADER, ELF, MAP, MODEL_IMAGE, PARTITIONS, REPORT, read_file
 from edgeq.plan import decode_plan
 from edgeq.plan.tflm_arena import esp32_arena_bound
 from edgeq.toolchain.esp_idf import IdfBuild, build_project, find_esp_idf, write_project
@@ -29,8 +29,6 @@ from edgeq.toolchain.resolver import resolver_for, resolver_for_all
 Embed = Literal["array", "partition"]
 
 PROJECT = "firmware"
-BOOTLOADER = "bootloader.bin"
-MAP = "firmware.map"
 
 # What an application takes in flash beside a model that is built in, at most.
 _CODE_BYTES = 768 << 10
@@ -127,26 +125,30 @@ def read_image(path: Path) -> bytes:
     return read_file(path / MODEL_IMAGE if path.is_dir() else path)
 
 
-def generate(app: Application, out: Path) -> Path:
-    """Writes the ESP-IDF project into `out`/firmware; returns that folder."""
+def generate(app: Application, folder: Path) -> None:
+    """Writes the ESP-IDF project into that folder."""
     root = bundled("firmware")
     sources = {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
-    folder = out / PROJECT
     write_project(folder, project_files(sources, app))
-    return folder
 
 
-def build(app: Application, out: Path, progress: Progress) -> IdfBuild:
-    """Generates the project and builds it; what is flashed, the ELF file and the map lie in `out` afterwards."""
+def build(app: Application, folder: Path, progress: Progress) -> IdfBuild:
+    """Generates the project there and builds it; a second build in the same folder compiles what changed."""
     idf = find_esp_idf()
-    folder = generate(app, out)
     progress.step("build firmware")
-    built = build_project(idf, folder, app.board.chip.name, progress.update)
-    table = write_partition_table(app.table)
-    for name, data in ((BOOTLOADER, built.bootloader), (APP, built.app), (PARTITIONS, table),
-                       (ELF, built.elf), (MAP, built.map)):  # fmt: skip
-        write_file(out / name, data)
-    return built
+    generate(app, folder)
+    return build_project(idf, folder, app.board.chip.name, progress.update)
+
+
+def results(app: Application, built: IdfBuild) -> dict[str, bytes]:
+    """What a run keeps of a build: the files that are flashed, and those that explain them."""
+    return {
+        BOOTLOADER: built.bootloader,
+        PARTITIONS: write_partition_table(app.table),
+        APP: built.app,
+        ELF: built.elf,
+        MAP: built.map,
+    }
 
 
 def contents(app: Application, built: IdfBuild, image: bytes, *, present: bytes = b"") -> FlashContents:

@@ -16,7 +16,7 @@ from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
 from edgeq.pipeline.prepare import QuantiseOptions, convert
 from edgeq.pipeline.progress import Progress
-from edgeq.pipeline.run_folder import APP, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
+from edgeq.pipeline.run_folder import APP, BOOTLOADER, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
 from edgeq.pipeline.source import Source, resolve
 
 
@@ -90,11 +90,14 @@ def flash_run(path: Path, port: str, progress: Progress) -> FlashResult:
     """Writes a finished run's application and model to the board behind `port`."""
     run = RunFolder.open(path)
     board = load_board(str(json.loads(run.read(LOCK)).get("board")))
-    if not port.startswith(("socket://", "rfc2217://")):
+    bootloader = run.read(BOOTLOADER) if run.has(BOOTLOADER) else b""  # which real boards alone have
+    if not bootloader and not port.startswith(("socket://", "rfc2217://")):
         raise Unsupported(
             "the run holds the firmware of a virtual board", where=port, hint="socket://HOST:PORT of `edgeq virtual`"
         )
     progress.step("flash")
     present = boards.present_flash(port, board)
-    contents = boards.flash_contents(board, run.read(APP), run.read(MODEL_IMAGE), present=present)
+    contents = boards.flash_contents(
+        board, run.read(APP), run.read(MODEL_IMAGE), bootloader=bootloader, present=present
+    )
     return boards.flash_board(port, board, contents, progress)

@@ -20,6 +20,8 @@ MODEL_PLAN = "model.plan"
 MODEL_IMAGE = "model.image"
 APP = "app.bin"
 ELF = "firmware.elf"
+MAP = "firmware.map"
+BOOTLOADER = "bootloader.bin"  # of a real board
 PARTITIONS = "partitions.bin"
 INPUTS = "inputs.npz"
 TORCH_TRACE = "torch-trace.npz"
@@ -30,7 +32,10 @@ REPORT_HTML = "report.html"
 REPORT_MARKDOWN = "report.md"
 LOCK = "lock.json"
 PREPROCESS_H = "preprocess.h"
-_OF_ONE_RUN = (REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK, MODEL_ONNX, TORCH_TRACE, PREPROCESS_H)
+_OF_ONE_RUN = (
+    *(REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK),
+    *(MODEL_ONNX, TORCH_TRACE, PREPROCESS_H, BOOTLOADER, MAP),
+)
 
 
 def write_file(path: Path, data: bytes) -> None:

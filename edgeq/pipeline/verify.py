@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from edgeq import ops
-from edgeq.bench.ledger import HopResult
+from edgeq.bench.ledger import HopResult, not_run
 from edgeq.boards.board import Board, load_board
 from edgeq.errors import BadInput, CheckFailed
 from edgeq.images.model import read_model_image
 from edgeq.pipeline import board as boards
 from edgeq.pipeline import hops
 from edgeq.pipeline.board import Runner
-from edgeq.pipeline.deploy import DEFAULT_BOARD
+from edgeq.pipeline.deploy import DEFAULT_BOARD, REAL
 from edgeq.pipeline.engines import CHOICES, Choice, runner_for
 from edgeq.pipeline.prepare import Prepared, from_npz, load_tflite, model_image, random_inputs
 from edgeq.pipeline.progress import Progress
@@ -52,7 +52,10 @@ def verify_run(path: Path, progress: Progress) -> tuple[Hop, ...]:
     ledger = hops.software_hops(prepared, progress)
     if runner != "host":
         ledger.append(hops.host_hop(prepared, board, progress))
-    ledger += _board(prepared, board, runner, engine, run.read(APP), progress)
+    if runner is None:
+        ledger.append(not_run("board", "the run is a real board's, and its files are all that was asked for"))
+    else:
+        ledger += _board(prepared, board, runner, engine, run.read(APP), progress)
     return hops.to_report(ledger)
 
 
@@ -112,7 +115,10 @@ def _engine(name: str) -> Choice:
     raise BadInput(f"the run names an unknown engine, {name!r}", where=LOCK)
 
 
-def _runner(name: str) -> Runner:
+def _runner(name: str) -> Runner | None:
+    """None for a real board."""
+    if name == REAL:
+        return None
     if name == "host":
         return "host"
     if name == "qemu_lx6":
