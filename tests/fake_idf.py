@@ -1,7 +1,7 @@
 """A stand-in for ESP-IDF: a folder with `tools/idf.py` and `export.sh`, whose build compiles nothing.
 
-`mode` in its folder chooses what happens: `good`, `error`, `overflow`, `app`, `network`, `nothing`. An `app.bin` there is
-the application that a good build leaves.
+`mode` in its folder chooses what happens: `good`, `error`, `overflow`, `app`, `network`, `nothing`. An `app.bin` there
+is the application that a good build leaves.
 """
 
 from __future__ import annotations
