@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq import ops
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 
 
@@ -109,14 +110,15 @@ def every_kernel() -> Graph:
 
 
 def one_input(graph: Graph) -> Graph:
-    """A graph that the engine can run in place of `graph`: it takes one input and has at least one step.
+    """A graph that the engine can run in place of `graph`: it takes one input, has one output and at least one step.
 
     Two inputs become the halves of the channels of one, taken apart by convolutions that keep every integer; a lone
-    view gets an ADD of its result to itself behind it.
+    view gets an ADD of its result to itself behind it. Of several outputs the first stays; steps write the others too.
     """
+    graph = replace(graph, outputs=graph.outputs[:1])
     if len(graph.inputs) == 2:
         return _joined(graph)
-    if all(node.op == "RESHAPE" for node in graph.nodes):
+    if not any(ops.steps(graph, node, lambda constant: 0) for node in graph.nodes):
         (y,) = graph.outputs
         total = Tensor("sum", graph.tensor(y).shape, "int8", QuantParams.per_tensor(graph.tensor(y).scale * 2, -3))
         node = Node("ADD", "sum", (y, y), ("sum",), {"activation": "NONE"})

@@ -78,41 +78,42 @@ def compare_layers(name: str, graph: Graph, found: Trace, *, allowed: int = LAYE
     pairs = []
     apart: dict[str, int] = {}
     for node in graph.nodes:
-        output = node.outputs[0]
-        computed = ops.evaluate(graph, node, values)
-        values[output] = computed
-        if output in found:
-            pairs.append((output, computed, found[output]))
-            values[output] = found[output]
-            if (lsb := _lsb(computed, found[output])) > 0:
-                apart[node.op] = max(apart.get(node.op, 0), lsb)
+        for output, computed in ops.evaluate(graph, node, values).items():
+            values[output] = computed
+            if output in found:
+                pairs.append((output, computed, found[output]))
+                values[output] = found[output]
+                if (lsb := _lsb(computed, found[output])) > 0:
+                    apart[node.op] = max(apart.get(node.op, 0), lsb)
     note = ", ".join(f"{op} by {lsb}" for op, lsb in sorted(apart.items()))
     return _judge(name, pairs, allowed=allowed, note=note)
 
 
 @dataclass(frozen=True)
 class BoardTrace:
-    """An engine behind the link: the tensor that each step writes, each input's hashes of them, and a way to the bytes.
+    """An engine behind the link: the tensor that each step completes, each input's hashes of them, a way to the bytes.
 
+    None stands for a step that writes a part of a tensor and leaves the rest to a later one; its hash means nothing.
     `fetch(input, step)` runs that input again and gets a step's output.
     """
 
-    tensors: tuple[str, ...]
+    tensors: tuple[str | None, ...]
     hashes: tuple[tuple[bytes, ...], ...]
     fetch: Callable[[int, int], bytes]
 
 
 def compare_board(name: str, found: BoardTrace, expected: Trace) -> HopResult:
     """A board against arrays: the hashes first, bytes only where one differs."""
+    complete = [(step, tensor) for step, tensor in enumerate(found.tensors) if tensor is not None]
     for i, row in enumerate(found.hashes):
         if len(row) != len(found.tensors):
             return HopResult(
-                name, "differs", len(found.tensors), i + 1, note=f"{len(row)} steps ran, not {len(found.tensors)}"
+                name, "differs", len(complete), i + 1, note=f"{len(row)} steps ran, not {len(found.tensors)}"
             )
-        for step, tensor in enumerate(found.tensors):
+        for step, tensor in complete:
             if row[step] != digest(expected[tensor][i]):
-                return _judge_bytes(name, len(found.tensors), i, tensor, expected[tensor][i], found.fetch(i, step))
-    return HopResult(name, "equal", len(found.tensors), len(found.hashes), 0)
+                return _judge_bytes(name, len(complete), i, tensor, expected[tensor][i], found.fetch(i, step))
+    return HopResult(name, "equal", len(complete), len(found.hashes), 0)
 
 
 def compare_engines(name: str, graph: Graph, first: BoardTrace, second: BoardTrace) -> HopResult:
@@ -120,7 +121,7 @@ def compare_engines(name: str, graph: Graph, first: BoardTrace, second: BoardTra
     common = [
         (tensor, step, second.tensors.index(tensor))
         for step, tensor in enumerate(first.tensors)
-        if tensor in second.tensors
+        if tensor is not None and tensor in second.tensors
     ]
     if not common:
         return not_run(name, "the two have no tensor in common")
@@ -152,7 +153,7 @@ def digest(values: NDArray[np.int8]) -> bytes:
 
 
 def _order(graph: Graph) -> list[str]:
-    return [node.outputs[0] for node in graph.nodes]
+    return [output for node in graph.nodes for output in node.outputs]
 
 
 def _lsb(a: NDArray[np.int8], b: NDArray[np.int8]) -> int:

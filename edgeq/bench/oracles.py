@@ -134,7 +134,7 @@ def to_nhwc(values: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def _activations(graph: Graph) -> list[str]:
-    return [*graph.inputs, *(node.outputs[0] for node in graph.nodes)]
+    return [*graph.inputs, *(output for node in graph.nodes for output in node.outputs)]
 
 
 def _row(values: NDArray[np.int8]) -> NDArray[np.int8]:

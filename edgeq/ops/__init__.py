@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, Unsupported
-from edgeq.graph import Graph, Node
+from edgeq.graph import ABSENT, Graph, Node
 from edgeq.ops import add, conv2d, depthwise_conv2d, fully_connected, mean, pad, pool2d, reshape, softmax
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step
 
@@ -64,14 +65,17 @@ def check(graph: Graph) -> None:
 
 def _check_node(graph: Graph, node: Node) -> None:
     op = operator(node)
-    if len(node.outputs) != 1:
-        raise BadInput(f"{node.op} with {len(node.outputs)} outputs")
+    if not node.outputs:
+        raise BadInput(f"{node.op} without an output")
     op.check(graph, node)
-    expected, found = op.output_shape(graph, node), graph.output(node).shape
-    if expected != found:
-        raise BadInput(f"{node.op} gives {list(expected)}, but its output says {list(found)}")
-    if op.step is not None:
-        op.step(graph, node, lambda constant: 0)  # factors and clamps that no kernel takes are refused here
+    shapes = op.output_shape(graph, node)
+    expected = shapes if isinstance(shapes, list) else [shapes]
+    if len(expected) != len(node.outputs):
+        raise BadInput(f"{node.op} with {len(node.outputs)} outputs, not {len(expected)}")
+    for shape, name in zip(expected, node.outputs, strict=True):
+        if shape != graph.tensor(name).shape:
+            raise BadInput(f"{node.op} gives {list(shape)}, but its output says {list(graph.tensor(name).shape)}")
+    steps(graph, node, lambda constant: 0)  # factors and clamps that no kernel takes are refused here
 
 
 def run(graph: Graph, feeds: Mapping[str, NDArray[np.int8]]) -> dict[str, Array]:
@@ -88,17 +92,34 @@ def run(graph: Graph, feeds: Mapping[str, NDArray[np.int8]]) -> dict[str, Array]
                 where=graph.name,
             )
     for node in graph.nodes:
-        values[node.outputs[0]] = evaluate(graph, node, values)
+        values.update(evaluate(graph, node, values))
     return values
 
 
-def evaluate(graph: Graph, node: Node, values: Mapping[str, Array]) -> Array:
-    """One node of the integer reference on the given activations."""
+def evaluate(graph: Graph, node: Node, values: Mapping[str, Array]) -> dict[str, Array]:
+    """One node of the integer reference on the given activations: its outputs by name."""
     inputs = []
     for name in node.inputs:
         data = graph.tensors[name].data if name else None
         inputs.append(values[name] if data is None else data)
-    return operator(node).reference(graph, node, inputs)
+    results = operator(node).reference(graph, node, inputs)
+    return dict(zip(node.outputs, results if isinstance(results, list) else [results], strict=True))
+
+
+def steps(graph: Graph, node: Node, locate: Locate) -> list[Step]:
+    """The node's steps, each with its inputs and its output; none where its output is a view of its input."""
+    op = operator(node)
+    made = [] if op.step is None else op.step(graph, node, locate)
+    inputs = tuple(activations(graph, node))
+    return [
+        replace(step, inputs=step.inputs or inputs, output=step.output or node.outputs[0])
+        for step in (made if isinstance(made, list) else [made])
+    ]
+
+
+def activations(graph: Graph, node: Node) -> list[str]:
+    """The node's inputs that are not constants."""
+    return [name for name in node.inputs if name != ABSENT and not graph.tensor(name).is_constant]
 
 
 def macs(graph: Graph) -> int:

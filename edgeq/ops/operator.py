@@ -14,13 +14,15 @@ from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 
 Array = NDArray[Any]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Operator:
     """Facts and rules of one TFLite operator; every function is pure.
 
-    `reference` takes arrays with any leading batch size and equals TFLite Micro's kernel bit for bit.
+    `reference` takes arrays with any leading batch size and equals TFLite Micro's kernel bit for bit. `output_shape`
+    and `reference` give one value, or a list of them where the operator has several outputs.
     """
 
     name: str
@@ -28,23 +30,29 @@ class Operator:
     options: str | None  # TFLite's options table, None if the operator has none
     fields: Mapping[str, str]  # attribute -> field of that table
     version: int  # of the int8 form
-    output_shape: Callable[[Graph, Node], tuple[int, ...]]
+    output_shape: Callable[[Graph, Node], Shape | list[Shape]]
     check: Callable[[Graph, Node], None]
-    reference: Callable[[Graph, Node, Sequence[Array]], Array]
+    reference: Callable[[Graph, Node, Sequence[Array]], Array | list[Array]]
     cases: Callable[[], Iterable[Graph]]
     onnx: tuple[str, ...] = ()  # ONNX operators that become this one
     from_onnx: Callable[[Lowering, Node], None] | None = None
     macs: Callable[[Graph, Node], int] = lambda graph, node: 0
-    # How the native engine runs it: a kernel's name and its parameters' bytes. None: no step of its own (a view).
-    step: Callable[[Graph, Node, Locate], Step] | None = None
+    # How the native engine runs it: in one step or in several. None, or an empty list: its output is a view.
+    step: Callable[[Graph, Node, Locate], Step | list[Step]] | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the plan says of one step: the kernel's name and its parameters (docs/plan-format.md)."""
+    """What the plan says of one step: the kernel's name and its parameters (docs/plan-format.md).
+
+    `inputs` are the one or two int8 tensors that it reads, activations or constants; none named: the node's
+    activations. `output` is the tensor, or the part of it, that it writes; none named: the node's first output.
+    """
 
     kernel: str
     params: bytes
+    inputs: tuple[str, ...] = ()
+    output: str = ""
 
 
 Locate = Callable[[str], int]  # a constant's offset in bytes from the start of the .tflite file

@@ -164,9 +164,9 @@ def needs_of(model: Converted, image_bytes: int | None = None, app_bytes: int = 
 
 
 def _step_bytes(plan: Plan, index: int) -> int:
-    """Bytes of a step's inputs and output, a shared buffer counted once."""
-    step = plan.steps[index]
-    held = {plan.tensors[t].arena_offset: plan.tensors[t].bytes for t in (*step.inputs, step.output)}
+    """Bytes of a step's inputs and output in the arena, a shared buffer counted once."""
+    tensors = [plan.tensors[t] for t in (*plan.steps[index].inputs, plan.steps[index].output)]
+    held = {t.offset: t.bytes for t in tensors if not t.constant}
     return sum(held.values())
 
 

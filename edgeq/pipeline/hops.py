@@ -102,11 +102,11 @@ def _trace(talk: Session, engine: Engine, prepared: Prepared, progress: Progress
     return BoardTrace(_steps_of(engine, prepared), tuple(rows), fetch)
 
 
-def _steps_of(engine: Engine, prepared: Prepared) -> tuple[str, ...]:
-    """The tensor that each step writes: TFLite Micro runs the file's operators, the native engine the plan's steps."""
+def _steps_of(engine: Engine, prepared: Prepared) -> tuple[str | None, ...]:
+    """What each step completes: TFLite Micro runs the file's operators, the native engine the plan's steps."""
     if engine == "tflm":
         return tuple(node.outputs[0] for node in prepared.model.graph.nodes)
-    return tuple(step.name for step in prepared.plan.steps)
+    return prepared.plan.completed()
 
 
 def host_hop(prepared: Prepared, board: Board, progress: Progress) -> HopResult:

@@ -84,7 +84,7 @@ def _plan(plan: Plan, size: int) -> Inspection:
     rows = []
     for i, step in enumerate(plan.steps):
         places = [plan.tensors[t] for t in (*step.inputs, step.output)]
-        *sources, target = (f"{t.arena_offset}+{t.bytes}" for t in places)
+        *sources, target = ("constant" if t.constant else f"{t.offset}+{t.bytes}" for t in places)
         rows.append((i, step.name, f"{step.kernel.name}:{step.kernel.version}", ", ".join(sources), target,
                      "x".join(str(d) for d in places[-1].dims[1:]), step.macs, len(step.params)))  # fmt: skip
     columns = ("#", "step", "kernel", "reads arena", "writes arena", "shape", "MACs", "parameters, bytes")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from edgeq import ops
 from edgeq.errors import Unsupported
-from edgeq.graph import ABSENT, FileLayout, Graph, Node, Tensor
+from edgeq.graph import FileLayout, Graph, Node, Tensor
+from edgeq.ops import Step
 from edgeq.plan.arena import Buffer, layout
 from edgeq.plan.fold_pad import fold_pad
 from edgeq.plan.kernels import Kernel, kernel
@@ -17,20 +20,24 @@ IN_PLACE = ("ADD",)
 
 @dataclass(frozen=True)
 class PlannedTensor:
-    """An activation and where it lies in the arena; `dims` are NHWC."""
+    """An activation and where it lies in the arena, or a constant and where in the `.tflite`; `dims` are NHWC."""
 
     name: str
-    arena_offset: int
+    offset: int
     bytes: int
     scale: float
     zero_point: int
     dims: tuple[int, int, int, int]
     tflite_index: int
+    constant: bool = False
 
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One kernel call. Tensors are indices into the plan's."""
+    """One kernel call. Tensors are indices into the plan's.
+
+    Several steps may write parts of one output, which is complete after the last of them (`Plan.completed`).
+    """
 
     name: str
     op: str
@@ -54,76 +61,93 @@ class Plan:
     input: int
     output: int
 
+    def completed(self) -> tuple[str | None, ...]:
+        """For each step the tensor that it completes, None where it writes a part and a later step the rest."""
+        last = {step.output: i for i, step in enumerate(self.steps)}
+        return tuple(step.name if last[step.output] == i else None for i, step in enumerate(self.steps))
+
 
 def build_plan(graph: Graph, file: FileLayout) -> Plan:
     """Plans a checked graph of one input and one output; `file` says where its parts lie in the `.tflite`."""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise Unsupported(f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs; the engine takes one of each")
     folded = fold_pad(graph)
-    steps = [node for node in folded.nodes if ops.operator(node).step is not None]
-    if not 1 <= len(steps) <= MAX_STEPS:
-        raise Unsupported(f"a model of {len(steps)} steps; the engine runs 1 to {MAX_STEPS}")
-    offsets, arena_bytes = _lay_out(folded, steps)
-    index = {name: i for i, name in enumerate(offsets)}
+    steps = [(node, ops.steps(folded, node, file.constant_offset.__getitem__)) for node in folded.nodes]
+    count = sum(len(made) for _, made in steps)
+    if not 1 <= count <= MAX_STEPS:
+        raise Unsupported(f"a model of {count} steps; the engine runs 1 to {MAX_STEPS}")
+    offsets, arena_bytes = _lay_out(folded, views={node.outputs[0] for node, made in steps if not made})
+    read = dict.fromkeys(name for _, made in steps for step in made for name in step.inputs)
+    constants = [name for name in read if folded.tensor(name).is_constant]
+    index = {name: i for i, name in enumerate((*offsets, *constants))}
     return Plan(
         tflite_bytes=file.file_bytes,
         arena_bytes=arena_bytes,
         scratch_bytes=0,  # the plain C kernels need none
-        tensors=tuple(_tensor(folded.tensor(n), at, file) for n, at in offsets.items()),
-        steps=tuple(_step(folded, node, index, file) for node in steps),
+        tensors=(
+            *(_activation(folded.tensor(n), at, file) for n, at in offsets.items()),
+            *(_constant(folded.tensor(n), file) for n in constants),
+        ),
+        steps=tuple(s for node, made in steps for s in _steps(folded, node, made, index, file)),
         input=index[folded.inputs[0]],
         output=index[folded.outputs[0]],
     )
 
 
-def _tensor(tensor: Tensor, offset: int, file: FileLayout) -> PlannedTensor:
-    n, *rest = tensor.shape
-    if n != 1 or len(rest) > 3 or max(tensor.shape) > 0xFFFF:
+def _activation(tensor: Tensor, offset: int, file: FileLayout) -> PlannedTensor:
+    if tensor.shape[:1] != (1,):
         raise Unsupported(f"an activation of {list(tensor.shape)}", where=f"tensor {tensor.name}")
-    h, w, c = (*(1,) * (3 - len(rest)), *rest)
+    return _tensor(tensor, tensor.shape[1:], offset, file)
+
+
+def _constant(tensor: Tensor, file: FileLayout) -> PlannedTensor:
+    return replace(_tensor(tensor, tensor.shape, file.constant_offset[tensor.name], file), constant=True)
+
+
+def _tensor(tensor: Tensor, shape: tuple[int, ...], offset: int, file: FileLayout) -> PlannedTensor:
+    # Filled with ones in front; what is more than three dimensions counts as height.
+    *more, h, w, c = (1, 1, 1, *shape)
+    dims = (1, math.prod(more) * h, w, c)
+    if max(dims) > 0xFFFF:
+        raise Unsupported(f"a tensor of {list(tensor.shape)}", where=f"tensor {tensor.name}")
     return PlannedTensor(
-        tensor.name, offset, tensor.bytes, tensor.scale, tensor.zero_point, (1, h, w, c), file.tensor_index[tensor.name]
+        tensor.name, offset, tensor.bytes, tensor.scale, tensor.zero_point, dims, file.tensor_index[tensor.name]
     )
 
 
-def _step(graph: Graph, node: Node, index: dict[str, int], file: FileLayout) -> PlannedStep:
-    op = ops.operator(node)
-    if op.step is None:
-        raise Unsupported(f"{node.op} has no kernel", where=f"node {node.name}")
-    step = op.step(graph, node, file.constant_offset.__getitem__)
-    return PlannedStep(
-        name=node.outputs[0],
-        op=node.op,
-        kernel=kernel(step.kernel),
-        inputs=tuple(index[n] for n in _activations(graph, node)),
-        output=index[node.outputs[0]],
-        params=step.params,
-        macs=op.macs(graph, node),
-        tflite_operator=file.operator_index[node.outputs[0]],
-    )
+def _steps(
+    graph: Graph, node: Node, steps: list[Step], index: dict[str, int], file: FileLayout
+) -> Iterator[PlannedStep]:
+    for step in steps:
+        yield PlannedStep(
+            name=step.output,
+            op=node.op,
+            kernel=kernel(step.kernel),
+            inputs=tuple(index[n] for n in step.inputs),
+            output=index[step.output],
+            params=step.params,
+            macs=ops.operator(node).macs(graph, node) if step is steps[-1] else 0,
+            tflite_operator=file.operator_index[node.outputs[0]],
+        )
 
 
-def _activations(graph: Graph, node: Node) -> list[str]:
-    return [n for n in node.inputs if n != ABSENT and not graph.tensor(n).is_constant]
-
-
-def _lay_out(graph: Graph, steps: list[Node]) -> tuple[dict[str, int], int]:
-    """(arena offset of every activation, arena bytes)."""
-    owner = _share(graph, steps)
-    first, last = _lifetimes(graph, steps, owner)
+def _lay_out(graph: Graph, views: set[str]) -> tuple[dict[str, int], int]:
+    """(arena offset of every activation, arena bytes). Time is counted in nodes."""
+    owner = _share(graph, views)
+    first, last = _lifetimes(graph, owner)
     buffers = [Buffer(n, graph.tensor(n).bytes, first[n], last[n]) for n in first]
     offsets, total = layout(buffers)
     return {name: offsets[held] for name, held in owner.items()}, total
 
 
-def _share(graph: Graph, steps: list[Node]) -> dict[str, str]:
+def _share(graph: Graph, views: set[str]) -> dict[str, str]:
     """For every activation the one whose buffer it uses: views share, and ADD overwrites an operand that ends there."""
     owner = {name: name for name in graph.inputs}
     for node in graph.nodes:
-        inputs = _activations(graph, node)
+        inputs = ops.activations(graph, node)
         output = node.outputs[0]
-        owner[output] = output
-        if ops.operator(node).step is None:  # a view
+        owner |= {name: name for name in node.outputs}
+        if output in views:
             owner[output] = owner[inputs[0]]
         elif node.op in IN_PLACE:
             ending = [n for n in inputs if _ends_at(graph, node, owner, n)]
@@ -140,13 +164,13 @@ def _ends_at(graph: Graph, node: Node, owner: dict[str, str], name: str) -> bool
     return not sharing & set(graph.outputs) and not any(sharing & set(n.inputs) for n in later)
 
 
-def _lifetimes(graph: Graph, steps: list[Node], owner: dict[str, str]) -> tuple[dict[str, int], dict[str, int]]:
+def _lifetimes(graph: Graph, owner: dict[str, str]) -> tuple[dict[str, int], dict[str, int]]:
     first = {owner[n]: 0 for n in graph.inputs}
     last = dict(first)
-    for i, node in enumerate(steps):
-        for name in (*_activations(graph, node), *node.outputs):
+    for i, node in enumerate(graph.nodes):
+        for name in (*ops.activations(graph, node), *node.outputs):
             first.setdefault(owner[name], i)
             last[owner[name]] = i
     for name in graph.outputs:
-        last[owner[name]] = len(steps)
+        last[owner[name]] = len(graph.nodes)
     return first, last

@@ -35,8 +35,8 @@ def decode_plan(data: bytes, name: str = "plan") -> Plan:
 
 
 def _tensor(data: bytes, at: int) -> PlannedTensor:
-    offset, size, scale, zero_point, n, h, w, c, index, _ = TENSOR.unpack_from(data, at)
-    return PlannedTensor(f"#{index}", offset, size, scale, zero_point, (n, h, w, c), index)
+    offset, size, scale, zero_point, n, h, w, c, index, constant = TENSOR.unpack_from(data, at)
+    return PlannedTensor(f"#{index}", offset, size, scale, zero_point, (n, h, w, c), index, bool(constant))
 
 
 def _step(data: bytes, at: int, params_at: int, names_at: int, versions: dict[int, int]) -> PlannedStep:

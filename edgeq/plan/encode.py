@@ -59,7 +59,7 @@ def _name(name: str) -> bytes:
 
 
 def _tensor(t: PlannedTensor) -> bytes:
-    return TENSOR.pack(t.arena_offset, t.bytes, t.scale, t.zero_point, *t.dims, t.tflite_index, 0)
+    return TENSOR.pack(t.offset, t.bytes, t.scale, t.zero_point, *t.dims, t.tflite_index, t.constant)
 
 
 def _step(step: PlannedStep, params_at: int, name_at: int, name_bytes: int) -> bytes:

@@ -39,7 +39,7 @@ def test_damaged_images_are_refused_or_run(engine_host: EngineHost, model: Plann
 
 
 HEADER = {"arena": 20, "features": 28, "needs_count": 36, "steps_count": 52, "input": 72}
-TENSOR_ROW = {"arena_offset": 0, "bytes": 4, "scale": 8, "zero_point": 12, "batch": 16}
+TENSOR_ROW = {"offset": 0, "bytes": 4, "scale": 8, "zero_point": 12, "batch": 16, "place": 28}
 STEP_ROW = {"kernel": 0, "input": 4, "second": 8, "output": 12, "params": 16, "params_bytes": 20, "name_bytes": 28}
 CONV_PARAMS = {
     "stride": 8,
@@ -72,12 +72,15 @@ REFUSED = [
     (None, HEADER["needs_count"], 0, "bad plan"),
     (None, HEADER["steps_count"], 1 << 20, "bad plan"),
     (None, HEADER["input"], 99, "bad plan"),
-    (40, 9 * 32 + TENSOR_ROW["arena_offset"], 24, "bad plan"),  # y, into a gap
-    (40, TENSOR_ROW["arena_offset"], 1 << 31, "bad plan"),
+    (40, 9 * 32 + TENSOR_ROW["offset"], 24, "bad plan"),  # y, into a gap
+    (40, TENSOR_ROW["offset"], 1 << 31, "bad plan"),
     (40, TENSOR_ROW["bytes"], 193, "bad plan"),
     (40, TENSOR_ROW["scale"], 0x7FC00000, "bad plan"),
     (40, TENSOR_ROW["zero_point"], 128, "bad plan"),
     (40, TENSOR_ROW["batch"], 2 | 8 << 16, "bad plan"),
+    (40, TENSOR_ROW["place"], 1, "bad plan"),  # the input is no constant
+    (40, 32 + TENSOR_ROW["place"], 1, "bad plan"),  # nor is what a step writes
+    (40, TENSOR_ROW["place"], 2, "bad plan"),
     (48, STEP_ROW["kernel"], 99, "unsupported"),
     (48, STEP_ROW["input"], 99, "bad plan"),
     (48, STEP_ROW["output"], 0xFFFFFFFF, "bad plan"),

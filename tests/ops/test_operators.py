@@ -40,8 +40,8 @@ def inputs_of(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.int8]]:
     return batch
 
 
-def tflm_outputs(graph: Graph, feeds: dict[str, NDArray[np.int8]]) -> NDArray[np.int8]:
-    """What TFLite Micro answers, one sample after the other."""
+def tflm_outputs(graph: Graph, feeds: dict[str, NDArray[np.int8]]) -> list[NDArray[np.int8]]:
+    """What TFLite Micro answers, one sample after the other, for each output of the graph."""
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="the TFLM wheel is Linux x86-64")
     interpreter = runtime.Interpreter.from_bytes(write_tflite(graph), arena_size=ARENA)
     outputs = []
@@ -49,13 +49,15 @@ def tflm_outputs(graph: Graph, feeds: dict[str, NDArray[np.int8]]) -> NDArray[np
         for index, name in enumerate(graph.inputs):
             interpreter.set_input(feeds[name][i : i + 1], index)
         interpreter.invoke()
-        outputs.append(interpreter.get_output(0).copy())
-    return np.concatenate(outputs)
+        outputs.append([interpreter.get_output(index).copy() for index in range(len(graph.outputs))])
+    return [np.concatenate(batch) for batch in zip(*outputs, strict=True)]
 
 
 def assert_equals_tflm(graph: Graph, feeds: dict[str, NDArray[np.int8]]) -> None:
     ops.check(graph)
-    np.testing.assert_array_equal(ops.run(graph, feeds)[graph.outputs[0]], tflm_outputs(graph, feeds))
+    values = ops.run(graph, feeds)
+    for name, expected in zip(graph.outputs, tflm_outputs(graph, feeds), strict=True):
+        np.testing.assert_array_equal(values[name], expected, name)
 
 
 def assert_equals_engine(engine_host: EngineHost, graphs: list[Graph], seed: int = 0) -> None:
@@ -94,9 +96,10 @@ def test_a_whole_network_is_equal_everywhere(engine_host: EngineHost) -> None:
 @pytest.mark.parametrize("graph", CASES.values(), ids=CASES)
 def test_the_reference_takes_a_batch(graph: Graph) -> None:
     feeds = inputs_of(graph)
-    together = ops.run(graph, feeds)[graph.outputs[0]]
-    alone = [ops.run(graph, {n: v[i : i + 1] for n, v in feeds.items()})[graph.outputs[0]] for i in range(INPUTS)]
-    np.testing.assert_array_equal(together, np.concatenate(alone))
+    together = ops.run(graph, feeds)
+    alone = [ops.run(graph, {n: v[i : i + 1] for n, v in feeds.items()}) for i in range(INPUTS)]
+    for name in graph.outputs:
+        np.testing.assert_array_equal(together[name], np.concatenate([values[name] for values in alone]), name)
 
 
 def test_sums_wrap_alike(engine_host: EngineHost) -> None:

@@ -70,3 +70,19 @@ def test_a_board_that_contradicts_itself() -> None:
     assert compare_board("a", short, changed(WRITTEN[0], 0)).note.endswith("has 0 bytes")
     fewer = BoardTrace(WRITTEN, tuple(row[:-1] for row in right.hashes), right.fetch)
     assert f"{len(WRITTEN) - 1} steps ran" in compare_board("a", fewer, REFERENCE).note
+
+
+def test_the_hash_of_a_part_means_nothing() -> None:
+    """A step that leaves the rest of its tensor to a later one is not compared, the one that completes it is."""
+    parts: tuple[str | None, ...] = (None, *WRITTEN)
+    right = board(WRITTEN, REFERENCE)
+
+    def begun(found: BoardTrace) -> BoardTrace:
+        return BoardTrace(
+            parts, tuple((bytes(8), *row) for row in found.hashes), lambda i, step: found.fetch(i, step - 1)
+        )
+
+    assert compare_board("a", begun(right), REFERENCE) == HopResult("a", "equal", len(WRITTEN), 3, 0)
+    assert compare_engines("b", GRAPH, begun(right), right) == HopResult("b", "equal", len(WRITTEN), 3, 0)
+    hop = compare_board("a", begun(board(WRITTEN, changed(WRITTEN[-1], 2))), REFERENCE)
+    assert hop.first_difference is not None and hop.first_difference.tensor == WRITTEN[-1]

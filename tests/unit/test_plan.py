@@ -101,7 +101,7 @@ def test_a_pad_that_others_read_too_stays() -> None:
 
 def test_views_share_and_add_overwrites() -> None:
     plan = plan_of(every_kernel())
-    at = {t.name: t.arena_offset for t in plan.tensors}
+    at = {t.name: t.offset for t in plan.tensors}
     assert at["flat"] == at["mean"]
     assert at["total"] in (at["branch"], at["pooled"])
     assert at["branch"] != at["pooled"]
@@ -116,7 +116,7 @@ def test_add_does_not_overwrite_what_is_read_later() -> None:
     b.node("ADD", ["a", "a"], "b", activation="NONE")
     b.node("ADD", ["a", "b"], "c", activation="NONE")
     plan = plan_of(b.graph("c"))
-    at = {t.name: t.arena_offset for t in plan.tensors}
+    at = {t.name: t.offset for t in plan.tensors}
     assert at["a"] == at["x"] and at["b"] != at["a"] and at["c"] in (at["a"], at["b"])
 
 
@@ -125,7 +125,7 @@ def test_an_output_is_not_overwritten() -> None:
     x = b.activation("x", (1, 2, 2, 1), 0.1, 0)
     y = b.node("ADD", [x, x], b.activation("y", (1, 2, 2, 1), 0.1, 0), activation="NONE")
     b.node("ADD", [y, y], b.activation("unused", (1, 2, 2, 1), 0.1, 0), activation="NONE")
-    at = {t.name: t.arena_offset for t in plan_of(b.graph(y)).tensors}
+    at = {t.name: t.offset for t in plan_of(b.graph(y)).tensors}
     assert at["unused"] != at["y"]
 
 
@@ -140,13 +140,14 @@ def test_running_in_the_arena_gives_the_reference() -> None:
 
     def part(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
         tensor = at[name]
-        return arena[tensor.arena_offset : tensor.arena_offset + tensor.bytes].reshape(graph.tensor(name).shape)
+        return arena[tensor.offset : tensor.offset + tensor.bytes].reshape(graph.tensor(name).shape)
 
     part("x")[:] = x
     for node in folded.nodes:
         values = {n: part(n).copy() for n in node.inputs if n in at}
-        part(node.outputs[0])[:] = ops.evaluate(folded, node, values)
-        np.testing.assert_array_equal(part(node.outputs[0]), expected[node.outputs[0]])
+        for name, computed in ops.evaluate(folded, node, values).items():
+            part(name)[:] = computed
+            np.testing.assert_array_equal(part(name), expected[name])
 
 
 def test_what_the_engine_does_not_run_is_refused() -> None:

@@ -38,13 +38,23 @@ static void close(eq_engine *e) {
     e->plan.bytes = NULL;
 }
 
-/* A range of the .tflite as mapped bytes; NULL for an empty one. */
-static eq_status map_range(eq_engine *e, uint32_t step, const eq_range *range, const void **data) {
-    *data = NULL;
-    if (!range->bytes) return EQ_OK;
-    *data = e->hal->map(e->hal->ctx, e->tflite_offset + range->offset, range->bytes);
-    return *data ? EQ_OK
-                 : eq_engine_fail(e, EQ_MAP_FAILED, "a step's weights cannot be mapped", step, range->bytes);
+/* What a step reads in place: its constant inputs or its weights and its bias, never both. */
+enum { FIRST, SECOND, WEIGHTS, BIAS, WINDOWS };
+
+/* Ranges of the .tflite as mapped bytes; NULL for an empty one. */
+static eq_status map_ranges(eq_engine *e, uint32_t step, const eq_range *ranges, const void **data) {
+    for (int i = 0; i < WINDOWS; i++) {
+        if (!ranges[i].bytes) continue;
+        data[i] = e->hal->map(e->hal->ctx, e->tflite_offset + ranges[i].offset, ranges[i].bytes);
+        if (!data[i])
+            return eq_engine_fail(e, EQ_MAP_FAILED, "a step's weights cannot be mapped", step,
+                                  ranges[i].bytes);
+    }
+    return EQ_OK;
+}
+
+static eq_range constant(const eq_tensor *t) {
+    return t->constant ? (eq_range){t->offset, t->bytes} : (eq_range){0, 0};
 }
 
 static eq_status run_step(eq_engine *e, uint32_t index) {
@@ -53,19 +63,19 @@ static eq_status run_step(eq_engine *e, uint32_t index) {
     const char *what =
         kind->check(&call); /* sets the ranges; the plan cannot have changed since it was opened */
     if (what) return eq_engine_fail(e, EQ_BAD_PLAN, what, index, 0);
-    const void *weights, *bias = NULL;
-    eq_status status = map_range(e, index, &call.weights, &weights);
-    if (status == EQ_OK) status = map_range(e, index, &call.bias, &bias);
+    const void *data[WINDOWS] = {NULL};
+    const eq_range ranges[WINDOWS] = {constant(&call.in[0]), constant(&call.in[1]), call.weights, call.bias};
+    eq_status status = map_ranges(e, index, ranges, data);
     if (status == EQ_OK) {
-        call.x[0] = e->arena + call.in[0].arena_offset;
-        call.x[1] = e->arena + call.in[1].arena_offset;
-        call.y = e->arena + call.out.arena_offset;
-        call.weights_data = weights;
-        call.bias_data = bias;
+        for (int i = FIRST; i <= SECOND; i++)
+            call.x[i] = call.in[i].constant ? data[i] : e->arena + call.in[i].offset;
+        call.y = e->arena + call.out.offset;
+        call.weights_data = data[WEIGHTS];
+        call.bias_data = data[BIAS];
         kind->run(&call);
     }
-    if (bias) e->hal->unmap(e->hal->ctx, bias);
-    if (weights) e->hal->unmap(e->hal->ctx, weights);
+    for (int i = WINDOWS; i-- > 0;)
+        if (data[i]) e->hal->unmap(e->hal->ctx, data[i]);
     return status;
 }
 
@@ -74,13 +84,13 @@ static eq_status run(eq_engine *e, uint32_t steps, eq_observer observer, void *c
         eq_status status = run_step(e, i);
         if (status != EQ_OK) return status;
         eq_tensor out = eq_plan_tensor(&e->plan, eq_plan_step(&e->plan, i).output);
-        if (!observer(ctx, i, e->arena + out.arena_offset, out.bytes)) break;
+        if (!observer(ctx, i, e->arena + out.offset, out.bytes)) break;
     }
     return EQ_OK;
 }
 
 static int8_t *data(const eq_engine *e, uint32_t index) {
-    return e->arena + eq_plan_tensor(&e->plan, index).arena_offset;
+    return e->arena + eq_plan_tensor(&e->plan, index).offset;
 }
 
 static eq_status tensor(const eq_engine *e, uint32_t index, eq_tensor *out) {

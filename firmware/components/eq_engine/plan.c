@@ -8,6 +8,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the plan is little-endian");
 
 enum { HEADER = 80, NEED = 4, TENSOR = 32, STEP = 40, MAX_TENSORS = 4096, MAX_NEEDS = 256 };
+enum { ACTIVATION, CONSTANT }; /* where a tensor lies: in the arena, in the .tflite */
 
 uint16_t eq_read_u16(const uint8_t *p) {
     return (uint16_t)(p[0] | p[1] << 8);
@@ -35,11 +36,12 @@ static uint32_t crc_without_itself(const uint8_t *bytes, uint32_t size) {
 
 eq_tensor eq_plan_tensor(const eq_plan *plan, uint32_t index) {
     const uint8_t *row = plan->bytes + plan->tensors + index * TENSOR;
-    eq_tensor t = {.arena_offset = eq_read_u32(row), .bytes = eq_read_u32(row + 4)};
+    eq_tensor t = {.offset = eq_read_u32(row), .bytes = eq_read_u32(row + 4)};
     uint32_t scale = eq_read_u32(row + 8);
     memcpy(&t.scale, &scale, sizeof scale);
     t.zero_point = (int32_t)eq_read_u32(row + 12);
     for (unsigned i = 0; i < 4; i++) t.dims[i] = eq_read_u16(row + 16 + 2 * i);
+    t.constant = eq_read_u32(row + 28) == CONSTANT;
     return t;
 }
 
@@ -91,20 +93,24 @@ static eq_status check_tensor(const eq_plan *plan, uint32_t index, eq_fault *fau
     for (unsigned i = 0; i < 4; i++) bytes *= t.dims[i];
     if (!bytes || bytes != t.bytes || t.dims[0] != 1)
         return fail(fault, EQ_BAD_PLAN, "a tensor's size does not fit its dimensions", index, t.bytes);
-    if (t.arena_offset % 16 || !inside(t.arena_offset, t.bytes, plan->arena_bytes))
-        return fail(fault, EQ_BAD_PLAN, "a tensor lies outside the arena", index, t.arena_offset);
+    if (eq_read_u32(plan->bytes + plan->tensors + index * TENSOR + 28) > CONSTANT)
+        return fail(fault, EQ_BAD_PLAN, "a tensor is neither an activation nor a constant", index, 0);
+    if (t.constant && !inside(t.offset, t.bytes, plan->tflite_bytes))
+        return fail(fault, EQ_BAD_PLAN, "a constant lies outside the model", index, t.offset);
+    if (!t.constant && (t.offset % 16 || !inside(t.offset, t.bytes, plan->arena_bytes)))
+        return fail(fault, EQ_BAD_PLAN, "a tensor lies outside the arena", index, t.offset);
     if (!eq_is_int8(t.zero_point) || !(t.scale > 0.0f && t.scale <= FLT_MAX))
         return fail(fault, EQ_BAD_PLAN, "a tensor's scale or zero point is out of range", index, 0);
     return EQ_OK;
 }
 
 static bool overlap(const eq_tensor *a, const eq_tensor *b) {
-    return a->arena_offset < b->arena_offset + b->bytes && b->arena_offset < a->arena_offset + a->bytes;
+    return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
 }
 
 static bool may_share(const eq_step_kind *kind, const eq_tensor *in, const eq_tensor *out) {
-    if (!overlap(in, out)) return true;
-    return kind->in_place && in->arena_offset == out->arena_offset && in->bytes == out->bytes;
+    if (in->constant || !overlap(in, out)) return true;
+    return kind->in_place && in->offset == out->offset && in->bytes == out->bytes;
 }
 
 /* Whether the kernel is among the needs, whose versions are compared already. */
@@ -133,11 +139,14 @@ static eq_status check_step(const eq_plan *plan, uint32_t index, eq_fault *fault
                     eq_read_u16(row));
     if (!is_needed(plan, kind->id))
         return fail(fault, EQ_BAD_PLAN, "a step uses a kernel that is not among the needs", index, kind->id);
+    if (call.out.constant) return fail(fault, EQ_BAD_PLAN, "a step writes to a constant", index, out);
     if (!may_share(kind, &call.in[0], &call.out) ||
         (call.has_second && !may_share(kind, &call.in[1], &call.out)))
-        return fail(fault, EQ_BAD_PLAN, "a step's output overlaps its input", index, call.out.arena_offset);
+        return fail(fault, EQ_BAD_PLAN, "a step's output overlaps its input", index, call.out.offset);
     const char *what = kind->check(&call);
     if (what) return fail(fault, EQ_BAD_PLAN, what, index, 0);
+    if (call.weights.bytes && (call.in[0].constant || call.in[1].constant))
+        return fail(fault, EQ_BAD_PLAN, "a step with weights reads a constant besides", index, first);
     if (!inside(call.weights.offset, call.weights.bytes, plan->tflite_bytes) ||
         !inside(call.bias.offset, call.bias.bytes, plan->tflite_bytes))
         return fail(fault, EQ_BAD_PLAN, "a step's weights lie outside the model", index, call.weights.offset);
@@ -184,6 +193,9 @@ eq_status eq_plan_check(eq_plan *plan, const uint8_t *bytes, uint32_t size, eq_f
     if (status == EQ_OK) status = check_needs(plan, fault);
     for (uint32_t i = 0; status == EQ_OK && i < plan->tensors_count; i++)
         status = check_tensor(plan, i, fault);
+    if (status == EQ_OK &&
+        (eq_plan_tensor(plan, plan->input).constant || eq_plan_tensor(plan, plan->output).constant))
+        status = fail(fault, EQ_BAD_PLAN, "the input or output tensor is a constant", 0, plan->input);
     for (uint32_t i = 0; status == EQ_OK && i < plan->steps_count; i++) status = check_step(plan, i, fault);
     return status;
 }

@@ -38,11 +38,12 @@ typedef struct eq_fault {
 enum { EQ_NAME_MAX = 64, EQ_MAX_STEPS = 1024 };
 
 typedef struct eq_tensor {
-    uint32_t arena_offset;
+    uint32_t offset; /* in the arena; a constant's in the .tflite */
     uint32_t bytes;
     float scale;
     int32_t zero_point;
     uint16_t dims[4]; /* NHWC */
+    bool constant;
 } eq_tensor;
 
 typedef struct eq_step {
