@@ -10,11 +10,15 @@ from operator import attrgetter
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from edgeq.errors import EdgeqError, Unsupported
+from edgeq.quantize.choose import choose_methods
 from edgeq.quantize.door import quiet, torch
 from edgeq.quantize.observers import make_room_for_bias
 from edgeq.quantize.rules import RULES, TFLiteQuantizer
 
 Step = Callable[[int, int], None]
+
+# What the methods of `--observer auto` are compared on.
+CHOOSING_SAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ def calibrate(module: torch.nn.Module, quantizer: TFLiteQuantizer, samples: torc
         for index in range(len(samples)):
             observed(samples[index : index + 1])
             step(index + 1, len(samples))
+        if quantizer.observer == "auto":
+            choose_methods(observed, samples[:CHOOSING_SAMPLES])
         _make_room_for_biases(observed)
         quantised = convert_pt2e(copy.deepcopy(observed), fold_quantize=True)
     return Calibrated(observed, quantised)

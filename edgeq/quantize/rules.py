@@ -37,6 +37,7 @@ class TFLiteQuantizer(Quantizer):  # type: ignore[misc]  # torchao carries no ty
     """Annotates every node of an exported graph, or refuses the graph by naming a node it has no rule for."""
 
     def __init__(self, *, per_channel: bool, observer: Observer) -> None:
+        self.observer = observer
         self.activation = QuantizationSpec(
             dtype=torch.int8,
             quant_min=-128,

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from edgeq.bundled import bundled
 from edgeq.errors import BadInput, CheckFailed, Unsupported
 from edgeq.quantize.model import load_model
+from edgeq.quantize.observers import METHODS
 from edgeq.quantize.quantize import LEDGER_SAMPLES, QuantizedModel, quantize
 from edgeq.quantize.recipe import DataFacts
 
@@ -240,7 +241,7 @@ def test_onnxruntime_scores_the_same_classes_freely(digits: QuantizedModel) -> N
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
-@pytest.mark.parametrize("observer", ["minmax", "moving-average"])
+@pytest.mark.parametrize("observer", [*METHODS, "auto"])
 def test_the_file_follows_tflites_rules(tiny: Path, per_channel: bool, observer: Any) -> None:
     quantized = quantize(load_model(str(tiny)), per_channel=per_channel, observer=observer)
     graph = _graph(quantized)
