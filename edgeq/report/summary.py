@@ -48,8 +48,8 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
                 f"on {wording.counted(score.samples, 'sample')}",
             )
         )
-    if report.engine_version:
-        rows.insert(3, ("engine", f"{report.engine}: {report.engine_version}"))
+    built = [(run.engine, run.version) for run in report.engines] or [(report.engine, report.engine_version)]
+    rows[3:3] = [(f"engine {engine}", version) for engine, version in built if version]
     rows += [
         ("latency p50", wording.quantity(latency.p50, latency.unit) + per_mac(latency, model.macs)),
         ("latency p90, p99", f"{_figure(latency, latency.p90)}, {_figure(latency, latency.p99)}"),
@@ -90,7 +90,6 @@ def engine_table(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]
         for name in ("p50", "p90", "p99", "min", "max", "mean"):
             rows.append((name, *(_figure(run.latency, getattr(run.latency, name)) for run in runs)))
         rows.append(("arena", *(wording.size(run.arena_bytes) for run in runs)))
-        rows.append(("built with", *(run.version or "–" for run in runs)))
     return ("", *(run.engine for run in runs)), rows
 
 
