@@ -17,6 +17,7 @@ from edgeq.cli import console
 from edgeq.cli.options import BoardName, Json, Port, RunnerName
 from edgeq.flash.ports import serial_ports
 from edgeq.link.monitor import lines
+from edgeq.link.symptoms import explain
 from edgeq.link.transport import SerialTransport
 from edgeq.pipeline import doctor as doctor_step
 from edgeq.pipeline.deploy import DEFAULT_BOARD
@@ -76,6 +77,8 @@ def monitor(
             console.say(f"{line.at_s - start:9.3f}  {line.text}")
             for place in decoder.decode(line.text) if decoder else ():
                 console.say(f"{'':9}    {place}")
+            if (symptom := explain(line.text)) is not None:
+                console.say(f"{'':9}    {symptom.what}; try: {symptom.hint}")
     finally:
         transport.close()
 

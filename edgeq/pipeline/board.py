@@ -28,6 +28,7 @@ from edgeq.images.partitions import (
 )
 from edgeq.images.slots import RECORDS_BYTES, SlotUpdate, first_slot, next_slot
 from edgeq.link.session import Session
+from edgeq.link.symptoms import explain
 from edgeq.link.transport import SerialTransport
 from edgeq.pipeline.progress import Progress
 from edgeq.toolchain.build import FirmwareBuild, build_firmware
@@ -162,10 +163,20 @@ def session(port: str, log: list[bytes] | None = None) -> Iterator[Session]:
     transport = SerialTransport(port)
     try:
         talk = Session(transport, time.monotonic, on_text=log.append if log is not None else None)
-        talk.hello()
+        _begin(talk, port)
         yield talk
     finally:
         transport.close()
+
+
+def _begin(talk: Session, port: str) -> None:
+    """Where the board does not answer, its last words may say why."""
+    try:
+        talk.hello()
+    except BoardTrouble as e:
+        if symptom := explain(talk.log.decode(errors="replace")):
+            raise BoardTrouble(f"{symptom.what}: {e.what}", where=port, hint=symptom.hint) from e
+        raise
 
 
 def require_model(talk: Session) -> None:

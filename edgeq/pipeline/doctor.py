@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from edgeq.errors import ToolMissing
+from edgeq.toolchain.esp_idf import find_esp_idf
 from edgeq.toolchain.find import (
     Tool,
     find_host_compiler,
@@ -66,6 +67,11 @@ def examine() -> list[Item]:
         items.append(Item("qemu-system-xtensa", "the virtual board's core", True, "found"))
     except ToolMissing as e:
         items.append(Item("qemu-system-xtensa", "the virtual board's core", False, hint=e.hint))
+    try:
+        idf = find_esp_idf()
+        items.append(Item("ESP-IDF", "firmware for a real board", True, ".".join(map(str, idf.version))))
+    except ToolMissing as e:
+        items.append(Item("ESP-IDF", "firmware for a real board", False, hint=e.hint))
     return items
 
 
