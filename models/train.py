@@ -20,7 +20,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgeq.errors import BadInput, EdgeqError
-from edgeq.quantize.data import Images, load_split, preprocess
+from edgeq.quantize.data import load_split, preprocess
+from edgeq.quantize.images import Images
 from edgeq.quantize.model import build
 from edgeq.quantize.recipe import Recipe, read_recipe
 
@@ -59,7 +60,7 @@ def train(recipe: Recipe, seed: int, epochs: int, batch: int = 64) -> nn.Module:
     torch.manual_seed(seed)
     torch.set_num_threads(1)  # sums of several threads depend on how many there are
     torch.use_deterministic_algorithms(True)
-    split = load_split(recipe.data)
+    split = load_split(recipe.data, folder=recipe.folder, size=recipe.input.shape[1:3], names=recipe.labels)
     images, labels = tensors(split.train, recipe)
     held_images, held_labels = tensors(split.held_out, recipe)
     model = build(recipe)

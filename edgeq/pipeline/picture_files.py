@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 from edgeq.errors import BadInput
 from edgeq.pipeline.run_folder import read_file
 from edgeq.preprocess import SIDE_MOST, to_pixels
-from edgeq.quantize.data import DATA_SETS, Images, load_split, read_npz
+from edgeq.quantize.data import DATA_SETS, load_split, read_npz
+from edgeq.quantize.images import Images
 from edgeq.quantize.recipe import DataFacts
 
 Picture = NDArray[np.uint8]  # [h, w, 1 or 3]

@@ -1,46 +1,32 @@
-"""Labelled images, their split, and the preprocessing that every use of them shares. Plain numpy.
+"""Data sets by name, their split, and the preprocessing that every use of them shares. Plain numpy.
 
 Calibration, accuracy and golden inputs all go through `preprocess`, so that the board sees what training saw.
+
+| name | what |
+|---|---|
+| `digits` | scikit-learn's handwritten digits |
+| `cifar10` | CIFAR-10 as class folders or a zip of them, at the path in EDGEQ_CIFAR10; `cifar10:PATH` says it here |
+| `imagefolder:PATH`, or a folder or `.zip` | images in class folders (`folders.py`) |
+| `FILE.npz` | arrays `images` [N, H, W, C] and `labels` [N] |
+| `FILE.py:FUNCTION` | the user's function, called without arguments; it returns such images and labels |
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, ToolMissing
+from edgeq.quantize.folders import open_folder
+from edgeq.quantize.images import Collection, Floats, Images, Index, Labels, Size
 from edgeq.quantize.recipe import DataFacts, InputFacts
+from edgeq.quantize.user_code import load_function
 
-Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Images:
-    """Stored pixels [N, H, W, C], float32 and not yet preprocessed, and one class index each."""
-
-    pixels: Floats
-    labels: Labels
-
-    def __post_init__(self) -> None:
-        if self.pixels.ndim != 4 or 0 in self.pixels.shape:
-            raise ValueError(f"pixels are not NHWC: {self.pixels.shape}")
-        if self.labels.shape != self.pixels.shape[:1]:
-            raise ValueError(f"{len(self.pixels)} images, labels of shape {self.labels.shape}")
-        if not np.isfinite(self.pixels).all():
-            raise ValueError("pixels hold NaN or infinity")
-        if self.labels.min() < 0:
-            raise ValueError("a label is negative")
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def take(self, index: NDArray[np.intp]) -> Images:
-        """The images at `index`, in that order."""
-        return Images(self.pixels[index], self.labels[index])
+CIFAR10_PATH = "EDGEQ_CIFAR10"
 
 
 @dataclass(frozen=True)
@@ -51,34 +37,70 @@ class Split:
     held_out: Images
 
 
-def load_split(facts: DataFacts) -> Split:
-    """The data set that `facts` names (`digits`, or the path of an `.npz`), split as it says.
+def load_split(
+    facts: DataFacts,
+    *,
+    folder: Path | None = None,
+    train_samples: int | None = None,
+    size: Size | None = None,
+    names: Sequence[str] = (),
+) -> Split:
+    """The data set that `facts` names, split as it says, or as the data set itself does.
+
+    Relative paths start at `folder`, or where edgeq runs. Only the first `train_samples` of the shuffled training part
+    are read. `size` (height, width) is for images of several sizes. Where the data set names its classes and they are
+    among `names`, a label is the place in `names`.
 
     Raises:
-        BadInput: an unknown name, or a file that does not hold NHWC images and labels.
+        BadInput: an unknown name, or a source that does not hold images and labels.
         ToolMissing: the data set comes with a package that is not installed.
     """
-    if facts.name in DATA_SETS:
-        images = DATA_SETS[facts.name]()
-    elif facts.name.endswith(".npz"):
-        images = read_npz(Path(facts.name))
+    collection = _renumbered(open_data(facts.name, folder or Path()), names, facts.name)
+    if collection.own_split is None:
+        train, held_out = stratified(collection.labels, facts.held_out, facts.split_seed)
     else:
-        raise BadInput(
-            f"no data set {facts.name!r}", hint=f"one of {', '.join(DATA_SETS)}, or the path of an .npz file"
-        )
-    train, held_out = stratified(images.labels, facts.held_out, facts.split_seed)
+        random = np.random.RandomState(facts.split_seed)
+        train, held_out = (random.permutation(part) for part in collection.own_split)
     if len(train) == 0 or len(held_out) == 0:
-        raise BadInput(f"{len(images)} images are too few to hold some out", where=facts.name)
-    return Split(images.take(train), images.take(held_out))
+        raise BadInput(f"{len(collection.labels)} images are too few to hold some out", where=facts.name)
+    if facts.calibration is not None:
+        other = open_data(facts.calibration, folder or Path())
+        index = np.random.RandomState(facts.split_seed).permutation(len(other.labels))[:train_samples]
+        calibration = other.read(index, size)
+    else:
+        calibration = collection.read(train[:train_samples], size)
+    return Split(calibration, collection.read(held_out[: facts.scored_samples], size))
 
 
-def stratified(labels: Labels, fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def open_data(name: str, folder: Path) -> Collection:
+    """A data set by its name; relative paths start at `folder`."""
+    kind, colon, rest = name.partition(":")
+    if name in DATA_SETS:
+        return DATA_SETS[name]()
+    if colon and kind in ("cifar10", "imagefolder"):
+        return open_folder(folder / rest)
+    file_name, colon, function = name.rpartition(":")
+    if colon and file_name.endswith(".py") and function.isidentifier():
+        return Collection.of(_from_function(folder / file_name, function))
+    path = folder / name
+    if name.endswith(".npz"):
+        return Collection.of(read_npz(path))
+    if path.is_dir() or name.endswith(".zip"):
+        return open_folder(path)
+    raise BadInput(
+        f"no data set {name!r}",
+        hint=f"one of {', '.join(DATA_SETS)}, imagefolder:PATH, a folder or zip of class folders, an .npz file, "
+        "or file.py:function",
+    )
+
+
+def stratified(labels: Labels, fraction: float, seed: int) -> tuple[Index, Index]:
     """Indices (rest, held out): `fraction` of each class is held out, both parts shuffled.
 
     RandomState, because numpy promises its stream never changes; the newer generators may.
     """
     random = np.random.RandomState(seed)
-    held_out: list[NDArray[np.intp]] = []
+    held_out: list[Index] = []
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
         held_out.append(members[: round(len(members) * fraction)])
@@ -98,25 +120,69 @@ def read_npz(path: Path) -> Images:
             where=str(path),
             hint="numpy.savez(path, images=NHWC, labels=integers)",
         ) from error
+    return _checked(pixels, labels, str(path))
+
+
+def _from_function(path: Path, function: str) -> Images:
+    made = load_function(path, function)
+    try:
+        pixels, labels = map(np.asarray, made())  # type: ignore[call-overload]  # what is not a pair does not unpack
+    except Exception as error:  # the user's code runs in here
+        raise BadInput(
+            f"{function}() did not return images and labels: {error}", where=str(path), hint="(NHWC array, integers)"
+        ) from error
+    return _checked(pixels, labels, f"{path}:{function}")
+
+
+def _checked(pixels: np.ndarray, labels: np.ndarray, where: str) -> Images:
     if pixels.dtype.kind not in "uif" or labels.dtype.kind not in "ui":
-        raise BadInput(f"images are {pixels.dtype} and labels {labels.dtype}", where=str(path))
+        raise BadInput(f"images are {pixels.dtype} and labels {labels.dtype}", where=where)
     try:
         return Images(pixels.astype(np.float32), labels.astype(np.int64))
     except ValueError as error:
-        raise BadInput(str(error), where=str(path)) from error
+        raise BadInput(str(error), where=where) from error
 
 
-def _digits() -> Images:
+def _renumbered(collection: Collection, names: Sequence[str], where: str) -> Collection:
+    """With labels that are places in `names`, for a collection that names its classes."""
+    if not collection.classes or not names:
+        return collection
+    strange = [name for name in collection.classes if name not in names]
+    if strange:
+        if len(collection.classes) == len(names):
+            return collection  # the model's names may be nicer ones than the folders'
+        raise BadInput(f"the class {strange[0]} is not among the model's {len(names)} labels", where=where)
+    numbers = np.array([names.index(name) for name in collection.classes], np.int64)
+
+    def read(index: Index, size: Size | None) -> Images:
+        images = collection.read(index, size)
+        return Images(images.pixels, numbers[images.labels])
+
+    return replace(collection, labels=numbers[collection.labels], read=read, classes=tuple(names))
+
+
+def _digits() -> Collection:
     """1,797 handwritten digits of 8x8 pixels, 0 to 16 (UCI's optdigits test set, part of scikit-learn)."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ToolMissing("the data set digits comes with scikit-learn", hint="pip install edgeq[demo]") from error
     bunch = load_digits()
-    return Images(bunch.images.astype(np.float32)[..., None], bunch.target.astype(np.int64))
+    return Collection.of(Images(bunch.images.astype(np.float32)[..., None], bunch.target.astype(np.int64)))
 
 
-DATA_SETS = {"digits": _digits}
+def _cifar10() -> Collection:
+    path = os.environ.get(CIFAR10_PATH)
+    if not path:
+        raise BadInput(
+            "where CIFAR-10 lies is not known",
+            where="cifar10",
+            hint=f"{CIFAR10_PATH}=PATH or cifar10:PATH, of a folder or zip with train/CLASS and test/CLASS",
+        )
+    return open_folder(Path(path))
+
+
+DATA_SETS: dict[str, Callable[[], Collection]] = {"cifar10": _cifar10, "digits": _digits}
 
 
 def preprocess(pixels: Floats, facts: InputFacts) -> Floats:

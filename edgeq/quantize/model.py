@@ -7,11 +7,9 @@ The factory's file is the user's code and is run. Weights are data: safetensors,
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import pickle
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from safetensors import SafetensorError
 from edgeq.errors import BadInput
 from edgeq.quantize.door import quiet, safetensors, torch
 from edgeq.quantize.recipe import InputFacts, Recipe, read_recipe
+from edgeq.quantize.user_code import load_function
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def build(recipe: Recipe) -> torch.nn.Module:
     """
     file_name, _, function = recipe.factory.rpartition(":")
     path = (recipe.folder / file_name).resolve()
-    factory = _import_from(path, function)
+    factory = load_function(path, function)
     try:
         module = factory(**recipe.kwargs)
     except Exception as error:  # whatever the user's code raises is the user's to see, with its place
@@ -97,29 +96,6 @@ def _recipe_of(model: str, input_shape: tuple[int, int, int, int] | None) -> Rec
         folder=path.parent,
         input=InputFacts(shape=(1, height, width, channels)),
     )
-
-
-def _import_from(path: Path, function: str) -> Callable[..., object]:
-    """The function from the user's file, which may import the files beside it."""
-    if not path.is_file():
-        raise BadInput("no such file", where=str(path))
-    name = f"edgeq_model_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BadInput("not a Python file", where=str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up there
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise BadInput(f"importing it failed: {error}", where=str(path)) from error
-    finally:
-        sys.path.remove(str(path.parent))
-    factory: Callable[..., object] | None = getattr(module, function, None)
-    if factory is None or not callable(factory):
-        raise BadInput(f"there is no function {function} in it", where=str(path))
-    return factory
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, CheckFailed
 from edgeq.quantize.calibrate import calibrate
-from edgeq.quantize.data import Floats, Images, Labels, load_split, preprocess
+from edgeq.quantize.data import load_split, preprocess
+from edgeq.quantize.data_checks import data_warnings
 from edgeq.quantize.door import one_thread, quiet, torch
 from edgeq.quantize.export import to_onnx
+from edgeq.quantize.images import Floats, Images, Labels
 from edgeq.quantize.model import LoadedModel
 from edgeq.quantize.names import label_activations
 from edgeq.quantize.observers import Observer
@@ -58,6 +60,7 @@ class QuantizedModel:
     `onnx_bytes` takes float NCHW of batch 1. Accuracies are shares of `held_out`. `trace` holds the int8 activations
     of the torch QDQ graph run freely on `ledger` (the first held-out samples): [N, ...], NCHW, keyed by the name of
     the ONNX tensor that the QuantizeLinear makes. `activations` tells their shapes, qparams and SQNR on those samples.
+    `warnings` are sentences on what is suspicious about the data.
     """
 
     name: str
@@ -74,6 +77,7 @@ class QuantizedModel:
     ledger: Samples
     trace: dict[str, NDArray[np.int8]]
     activations: tuple[Activation, ...]
+    warnings: tuple[str, ...]
 
 
 @one_thread()
@@ -136,6 +140,7 @@ def quantize(
         ledger=ledger,
         trace=traced,
         activations=measure(calibrated, labels, ledger_inputs, traced),
+        warnings=data_warnings(train.stored, train.inputs_nhwc, model.recipe.input),
     )
 
 
@@ -150,16 +155,22 @@ def _samples(model: LoadedModel, data: DataFacts | None, calibration_samples: in
         )
     if calibration_samples < 1:
         raise BadInput(f"{calibration_samples} calibration samples are too few", hint="100 or more")
-    split = load_split(facts)
+    split = load_split(
+        facts,
+        folder=None if data else model.recipe.folder,
+        train_samples=calibration_samples,
+        size=model.recipe.input.shape[1:3],
+        names=model.recipe.labels,
+    )
     classes = model.classes
-    worst = int(max(split.train.labels.max(), split.held_out.labels.max()))
+    worst = int(split.held_out.labels.max())
     if worst >= classes:
         raise BadInput(f"label {worst} for a network of {classes} classes", where=facts.name)
 
     def prepared(images: Images) -> Samples:
         return Samples(preprocess(images.pixels, model.recipe.input), images.labels, images.pixels)
 
-    return prepared(split.train.take(np.arange(min(calibration_samples, len(split.train))))), prepared(split.held_out)
+    return prepared(split.train), prepared(split.held_out)
 
 
 def _check_expected(recipe: Recipe, float_top1: float) -> None:

@@ -17,9 +17,9 @@
     std = [0.5, 0.5, 0.5]
 
     [data]
-    name = "digits"
+    name = "digits"                         # see data.py; relative paths start at the folder
     split_seed = 0
-    held_out = 0.2
+    held_out = 0.2                          # where the data set has no split of its own
 
     [expected]
     float_top1 = 0.99
@@ -76,9 +76,15 @@ class InputFacts(_Table):
 
 
 class DataFacts(_Table):
-    """Which data set scores the model, and which part of it training never saw."""
+    """Which data set scores the model, and which part of it training never saw.
+
+    `calibration` names another data set to calibrate with, whose labels do not matter; `scored_samples` limits how many
+    of the held-out samples are scored.
+    """
 
     name: str
+    calibration: str | None = None
+    scored_samples: PositiveInt | None = None
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     held_out: Fraction = 0.2
 

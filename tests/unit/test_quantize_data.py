@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgeq.errors import BadInput, ToolMissing
-from edgeq.quantize.data import Images, load_split, preprocess, read_npz, stratified
+from edgeq.quantize.data import load_split, preprocess, read_npz, stratified
+from edgeq.quantize.images import Images
 from edgeq.quantize.recipe import DataFacts, InputFacts
 
 
