@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeq.link.panic import code_addresses
 from edgeq.pipeline.run_folder import ELF, read_file
-from edgeq.toolchain.symbols import Symbols, find_addr2line, read_symbols, source_lines
+from edgeq.toolchain.symbols import Symbols, find_addr2lines, read_symbols, source_lines
 
 
 @dataclass(frozen=True)
@@ -16,18 +16,18 @@ class PanicDecoder:
 
     elf: Path
     symbols: Symbols
-    addr2line: Path | None
+    addr2lines: tuple[Path, ...]
 
     @classmethod
     def of(cls, elf: Path) -> PanicDecoder:
         """For an ELF file, or for the one in a run's folder."""
         path = elf / ELF if elf.is_dir() else elf
-        return cls(path, read_symbols(read_file(path), where=str(path)), find_addr2line())
+        return cls(path, read_symbols(read_file(path), where=str(path)), find_addr2lines())
 
     def decode(self, line: str) -> list[str]:
         """A line for each address of code that `line` of a panic names; none for any other line."""
         addresses = code_addresses(line)
-        places = source_lines(self.addr2line, self.elf, addresses) if self.addr2line else [None] * len(addresses)
+        places = source_lines(self.addr2lines, self.elf, addresses)
         return [
             f"{address:#010x}  {self.symbols.at(address) or 'not in this firmware'}{f'  {place}' if place else ''}"
             for address, place in zip(addresses, places, strict=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgeq.errors import BadInput
 from edgeq.toolchain.elf import is_64_bit, read_sections
 
-# Any of them reads the debug information of any ELF file; the chip's own ones come first.
+# Those of GNU read the files of their own chip, those of LLVM any.
 ADDR2LINES = (
     "xtensa-esp32-elf-addr2line", "xtensa-esp-elf-addr2line", "riscv32-esp-elf-addr2line",
     "xtensa-lx106-elf-addr2line", "llvm-addr2line-22", "llvm-addr2line",
@@ -91,24 +91,28 @@ def _name(text: bytes, at: int) -> str | None:
     return name if name and name.isprintable() and not name.startswith((".L", "$")) else None
 
 
-def find_addr2line(names: Sequence[str] = ADDR2LINES) -> Path | None:
-    """The first of those programs that is installed."""
-    return next((Path(path) for name in names if (path := shutil.which(name))), None)
+def find_addr2lines(names: Sequence[str] = ADDR2LINES) -> tuple[Path, ...]:
+    """Those programs that are installed."""
+    return tuple(Path(path) for name in names if (path := shutil.which(name)))
 
 
-def source_lines(program: Path, elf: Path, addresses: Sequence[int]) -> list[str | None]:
-    """For each address "file:line", or None where the ELF file does not say."""
-    unknown: list[str | None] = [None] * len(addresses)
-    if not addresses:
-        return unknown
+def source_lines(programs: Sequence[Path], elf: Path, addresses: Sequence[int]) -> list[str | None]:
+    """For each address "file:line" from the first program that reads the ELF file, or None where that does not say."""
+    for program in programs if addresses else ():
+        if (lines := _lines(program, elf, addresses)) is not None:
+            return lines
+    return [None] * len(addresses)
+
+
+def _lines(program: Path, elf: Path, addresses: Sequence[int]) -> list[str | None] | None:
     try:
         done = subprocess.run(
             [program, "-e", elf, *(f"{address:#x}" for address in addresses)],
             capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return unknown
+        return None
     lines = done.stdout.decode(errors="replace").splitlines()
     if done.returncode or len(lines) != len(addresses):
-        return unknown
+        return None
     return [line if re.search(r":[1-9]\d*", line) else None for line in lines]

@@ -13,7 +13,7 @@ from edgeq.pipeline.panic import PanicDecoder
 from edgeq.toolchain.build import build_program
 from edgeq.toolchain.compilers import Lx6Compiler
 from edgeq.toolchain.program import LX6_LINKER_SCRIPT, Program
-from edgeq.toolchain.symbols import Symbol, Symbols, find_addr2line, read_symbols, source_lines
+from edgeq.toolchain.symbols import Symbol, Symbols, find_addr2lines, read_symbols, source_lines
 from edgeq.virtual.runners import find_runner
 
 SOURCE = "int add(int a, int b) {\n    return a + b;\n}\nint main(void) { return add(1, -1); }\n"
@@ -62,13 +62,12 @@ def test_a_label_without_a_size_reaches_to_the_next() -> None:
 
 
 def test_lines_of_addresses(program: Path) -> None:
-    addr2line = find_addr2line((*("llvm-addr2line-22", "llvm-addr2line"), "addr2line"))
-    assert addr2line is not None
+    addr2lines = (Path("/nowhere"), *find_addr2lines())
     add = _address(read_symbols(program.read_bytes()), "add")
-    found = source_lines(addr2line, program, [add, 1])
+    found = source_lines(addr2lines, program, [add, 1])
     assert found[0] is not None and found[0].endswith("add.c:1")
     assert found[1] is None
-    assert source_lines(Path("/nowhere"), program, [add]) == [None]
+    assert source_lines([Path("/nowhere")], program, [add]) == [None]
 
 
 def test_a_stripped_file_has_no_symbols(program: Path, tmp_path: Path) -> None:
