@@ -98,6 +98,7 @@ def every_kernel() -> Graph:
     average = b.pool("AVERAGE_POOL_2D", padded, b.like("average", total, (1, 3, 3, 4)), 2, 2)
     filtered = b.activation("filtered", (1, 3, 3, 4), 0.07, 11)
     b.depthwise(average, filtered)
+    filtered = _element_wise(b, filtered)
     mean = b.activation("mean", (1, 1, 1, 4), 0.03, -100)
     b.node("MEAN", [filtered, b.constant("axes", np.array([1, 2], np.int32))], mean, keep_dims=True)
     flat = b.node("RESHAPE", [mean, b.constant("shape", np.array([1, 4], np.int32))], b.like("flat", mean, (1, 4)))
@@ -109,14 +110,26 @@ def every_kernel() -> Graph:
     return b.graph(shares)
 
 
+def _element_wise(b: Builder, x: str) -> str:
+    """Every kernel of two operands, the second a constant per channel, and one of a table."""
+    n, h, w, c = b.tensors[x].shape
+    quant = b.tensors[x].quant
+    values = b.rng.integers(-128, 128, c, dtype=np.int8)
+    for op, activation in (("MUL", True), ("SUB", True), ("MAXIMUM", False), ("MINIMUM", False), ("PRELU", False)):
+        attrs = {"activation": "NONE"} if activation else {}
+        per_channel = b.constant(f"{op.lower()}/c", values, quant)
+        x = b.node(op, [x, per_channel], b.like(op.lower(), x, (n, h, w, c)), **attrs)
+    return b.node("RELU", [x], b.like("relu", x, (n, h, w, c)))
+
+
 def one_input(graph: Graph) -> Graph:
     """A graph that the engine can run in place of `graph`: it takes one input, has one output and at least one step.
 
-    Two inputs become the halves of the channels of one, taken apart by convolutions that keep every integer; a lone
-    view gets an ADD of its result to itself behind it. Of several outputs the first stays; steps write the others too.
+    Several inputs become parts of one, taken apart by operators that keep every integer; a lone view gets an ADD
+    of its result to itself behind it. Of several outputs the first stays; steps write the others too.
     """
     graph = replace(graph, outputs=graph.outputs[:1])
-    if len(graph.inputs) == 2:
+    if len(graph.inputs) > 1:
         return _joined(graph)
     if not any(ops.steps(graph, node, lambda constant: 0) for node in graph.nodes):
         (y,) = graph.outputs
@@ -130,13 +143,20 @@ def one_input(graph: Graph) -> Graph:
 def _joined(graph: Graph) -> Graph:
     b = Builder(graph.name)
     b.tensors.update(graph.tensors)
-    n, h, w, c = graph.tensor(graph.inputs[0]).shape
-    b.activation("x", (n, h, w, 2 * c), 1.0, 0)
-    for i, name in enumerate(graph.inputs):
-        half = graph.tensor(name)
-        chosen = np.zeros((c, 1, 1, 2 * c), np.int8)
-        chosen[range(c), 0, 0, range(i * c, (i + 1) * c)] = 1
-        weights = b.constant(f"{name}/w", chosen, QuantParams.per_tensor(half.scale, 0))  # a factor of exactly one
-        bias = b.constant(f"{name}/b", np.full(c, -half.zero_point, np.int32))
-        b.conv("x", weights, bias, name, "VALID")
+    parts = [graph.tensor(name) for name in graph.inputs]
+    pixels = {part.shape[:3] if len(part.shape) == 4 else None for part in parts}
+    together = len(pixels) == 1 and None not in pixels  # as channels of the same pixels, else as one row
+    sizes = [part.shape[3] if together else part.elements for part in parts]
+    b.activation("x", (*parts[0].shape[:3], sum(sizes)) if together else (1, sum(sizes)), 1.0, 0)
+    for i, (part, size) in enumerate(zip(parts, sizes, strict=True)):
+        chosen = np.eye(size, sum(sizes), sum(sizes[:i]), np.int8)
+        quant = QuantParams.per_tensor(part.scale, 0)  # a factor of exactly one
+        weights = b.constant(f"{part.name}/w", chosen.reshape(size, 1, 1, -1) if together else chosen, quant)
+        bias = b.constant(f"{part.name}/b", np.full(size, -part.zero_point, np.int32), quant)
+        if together:
+            b.conv("x", weights, bias, part.name, "VALID")
+            continue
+        row = b.like(f"{part.name}/row", part.name, (1, size))
+        b.node("FULLY_CONNECTED", ["x", weights, bias], row, activation="NONE", keep_num_dims=False)
+        b.node("RESHAPE", [row, b.constant(f"{part.name}/shape", np.array(part.shape, np.int32))], part.name)
     return Graph(graph.name, b.tensors, (*b.nodes, *graph.nodes), ("x",), graph.outputs)

@@ -10,23 +10,53 @@ from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import ABSENT, Graph, Node
-from edgeq.ops import add, conv2d, depthwise_conv2d, fully_connected, mean, pad, pool2d, reshape, softmax
+from edgeq.ops import (
+    absolute,
+    add,
+    conv2d,
+    depthwise_conv2d,
+    fully_connected,
+    hard_swish,
+    leaky_relu,
+    logistic,
+    maximum,
+    mean,
+    mul,
+    pad,
+    pool2d,
+    prelu,
+    relu,
+    reshape,
+    softmax,
+)
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step
 
 OPS: dict[str, Operator] = {
     operator.name: operator
     for operator in (
-        add.OPERATOR,
+        absolute.OPERATOR,
+        add.ADD,
         pool2d.AVERAGE_POOL_2D,
         conv2d.OPERATOR,
         depthwise_conv2d.OPERATOR,
         fully_connected.OPERATOR,
+        hard_swish.OPERATOR,
+        leaky_relu.OPERATOR,
+        logistic.LOGISTIC,
+        maximum.MAXIMUM,
         pool2d.MAX_POOL_2D,
         mean.OPERATOR,
+        maximum.MINIMUM,
+        mul.OPERATOR,
         pad.PAD,
         pad.PADV2,
+        prelu.OPERATOR,
+        relu.RELU,
+        relu.RELU6,
         reshape.OPERATOR,
         softmax.OPERATOR,
+        add.SUB,
+        logistic.TANH,
     )
 }
 BY_CODE: dict[int, Operator] = {operator.code: operator for operator in OPS.values()}

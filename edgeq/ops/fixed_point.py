@@ -1,4 +1,4 @@
-"""gemmlowp's fixed-point functions that TFLite's SOFTMAX is made of (numerics.md#softmax).
+"""gemmlowp's fixed-point functions: of SOFTMAX (numerics.md#softmax), LOGISTIC and TANH (numerics.md#logistic).
 
 A raw int32 in Q(i) stands for raw / 2**(31 - i). Arrays hold int32 values in int64.
 """
@@ -15,13 +15,14 @@ _ONE = (1 << 31) - 1  # in Q0
 _EXP_OF_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 
 
-def exp_on_negative(raw: Ints) -> Ints:
-    """exp of values <= 0 in Q5, as Q0."""
-    quarter = 1 << 24  # in Q5
+def exp_on_negative(raw: Ints, integer_bits: int = 5) -> Ints:
+    """exp of values <= 0 in Q(integer_bits), at most 5, as Q0."""
+    quarter_bit = 29 - integer_bits
+    quarter = 1 << quarter_bit
     remainder_of_quarter = (raw & (quarter - 1)) - quarter
-    result = _exp_between_minus_quarter_and_zero(remainder_of_quarter << 5)
+    result = _exp_between_minus_quarter_and_zero(remainder_of_quarter << integer_bits)
     powers = remainder_of_quarter - raw
-    for bit, factor in enumerate(_EXP_OF_POWERS, start=24):
+    for bit, factor in enumerate(_EXP_OF_POWERS[: integer_bits + 2], start=quarter_bit):
         scaled = saturating_rounding_doubling_high_mul(result, factor)
         result = np.where(powers & (1 << bit), scaled, result)
     return np.where(raw == 0, _ONE, result)
@@ -46,8 +47,30 @@ def reciprocal(raw: int, integer_bits: int) -> tuple[int, int]:
     return _one_over_one_plus(shifted), integer_bits - headroom
 
 
+def logistic(raw: int) -> int:
+    """1 / (1 + exp(-x)) of a value in Q4, as Q0."""
+    if raw == 0:
+        return 1 << 30
+    positive = _one_over_one_plus(int(exp_on_negative(np.asarray(-abs(raw)), 4)))
+    return positive if raw > 0 else _ONE - positive
+
+
+def tanh(raw: int) -> int:
+    """tanh of a value in Q4, as Q0: (1 - y) / (1 + y) with y = exp(-2 |x|)."""
+    if raw == 0:
+        return 0
+    doubled = np.asarray(-abs(raw))  # the same integer, in Q5
+    size = _saturated((_newton(int(exp_on_negative(doubled, 5))) - (1 << 29)) << 2)
+    return size if raw > 0 else -size
+
+
 def _one_over_one_plus(raw: int) -> int:
-    """1 / (1 + x) for x in [0, 1) in Q0, by three Newton steps in Q2."""
+    """1 / (1 + x) for x in [0, 1) in Q0."""
+    return _saturated(_newton(raw) << 1)
+
+
+def _newton(raw: int) -> int:
+    """2 / (1 + x) for x in [0, 1] in Q0, as Q2, by three Newton steps."""
 
     def mul(a: int, b: int) -> int:
         return int(saturating_rounding_doubling_high_mul(np.asarray(a), b))
@@ -56,7 +79,7 @@ def _one_over_one_plus(raw: int) -> int:
     x = 1515870810 + mul(half_denominator, -1010580540)  # 48/17 - 32/17 * d
     for _ in range(3):
         x += _saturated(mul(x, (1 << 29) - mul(half_denominator, x)) << 2)
-    return _saturated(x << 1)
+    return x
 
 
 def _saturated(x: int) -> int:

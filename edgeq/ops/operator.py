@@ -37,6 +37,7 @@ class Operator:
     onnx: tuple[str, ...] = ()  # ONNX operators that become this one
     from_onnx: Callable[[Lowering, Node], None] | None = None
     macs: Callable[[Graph, Node], int] = lambda graph, node: 0
+    element_wise: bool = False  # its output may overwrite an input of the same size
     # How the native engine runs it: in one step or in several. None, or an empty list: its output is a view.
     step: Callable[[Graph, Node, Locate], Step | list[Step]] | None = None
 

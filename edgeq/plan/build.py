@@ -15,7 +15,6 @@ from edgeq.plan.fold_pad import fold_pad
 from edgeq.plan.kernels import Kernel, kernel
 
 MAX_STEPS = 1024
-IN_PLACE = ("ADD",)
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,9 @@ def _lay_out(graph: Graph, views: set[str]) -> tuple[dict[str, int], int]:
 
 
 def _share(graph: Graph, views: set[str]) -> dict[str, str]:
-    """For every activation the one whose buffer it uses: views share, and ADD overwrites an operand that ends there."""
+    """For every activation the one whose buffer it uses: views share, and an element-wise
+    operator overwrites an operand of its output's size that ends there.
+    """
     owner = {name: name for name in graph.inputs}
     for node in graph.nodes:
         inputs = ops.activations(graph, node)
@@ -149,8 +150,9 @@ def _share(graph: Graph, views: set[str]) -> dict[str, str]:
         owner |= {name: name for name in node.outputs}
         if output in views:
             owner[output] = owner[inputs[0]]
-        elif node.op in IN_PLACE:
-            ending = [n for n in inputs if _ends_at(graph, node, owner, n)]
+        elif ops.operator(node).element_wise:
+            size = graph.output(node).bytes
+            ending = [n for n in inputs if graph.tensor(n).bytes == size and _ends_at(graph, node, owner, n)]
             if ending:
                 owner[output] = owner[ending[0]]
     return owner

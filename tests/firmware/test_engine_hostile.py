@@ -53,6 +53,18 @@ CONV_PARAMS = {
     "shift": 72,
 }
 
+PLAN = planned(every_kernel()).plan
+
+
+def step_at(name: str) -> int:
+    """Where the row of the step that writes `name` lies in its table."""
+    return 40 * [step.name for step in PLAN.steps].index(name)
+
+
+def tensor(name: str) -> int:
+    """The index of the tensor `name` in the plan."""
+    return [t.name for t in PLAN.tensors].index(name)
+
 
 def with_field(image: bytes, table: int | None, at: int, value: int) -> bytes:
     """The image with one u32 of its plan changed, else sound. `table` is where the header gives a table's offset."""
@@ -72,7 +84,7 @@ REFUSED = [
     (None, HEADER["needs_count"], 0, "bad plan"),
     (None, HEADER["steps_count"], 1 << 20, "bad plan"),
     (None, HEADER["input"], 99, "bad plan"),
-    (40, 9 * 32 + TENSOR_ROW["offset"], 24, "bad plan"),  # y, into a gap
+    (40, 32 * tensor("y") + TENSOR_ROW["offset"], 24, "bad plan"),  # into a gap
     (40, TENSOR_ROW["offset"], 1 << 31, "bad plan"),
     (40, TENSOR_ROW["bytes"], 193, "bad plan"),
     (40, TENSOR_ROW["scale"], 0x7FC00000, "bad plan"),
@@ -87,9 +99,9 @@ REFUSED = [
     (48, STEP_ROW["params"], 2, "bad plan"),
     (48, STEP_ROW["params_bytes"], 4, "bad plan"),
     (48, STEP_ROW["name_bytes"], 65, "bad plan"),
-    (48, 3 * 40 + STEP_ROW["second"], 0, "bad plan"),  # ADD of another shape
-    (48, 4 * 40 + STEP_ROW["output"], 0, "bad plan"),  # PAD into other channels
-    (48, 7 * 40 + STEP_ROW["output"], 10, "bad plan"),  # MEAN into fewer channels
+    (48, step_at("total") + STEP_ROW["second"], tensor("x"), "bad plan"),  # ADD of another shape
+    (48, step_at("total/pad") + STEP_ROW["output"], tensor("x"), "bad plan"),  # PAD into other channels
+    (48, step_at("mean") + STEP_ROW["output"], tensor("y"), "bad plan"),  # MEAN into fewer channels
     (56, CONV_PARAMS["stride"], 0, "bad plan"),
     (56, CONV_PARAMS["stride"], 1024, "bad plan"),
     (56, CONV_PARAMS["dilation"], 1 << 30, "bad plan"),

@@ -1,8 +1,18 @@
 #include "step.h"
 
+enum {
+#define EQ_KERNEL(id, name, version) ID_##name = id,
+#include "kernels.inc"
+#undef EQ_KERNEL
+};
+
+/* Kernels that read an element of an input before they write the same element of the output. */
+#define IN_PLACE(id)                                                                                         \
+    (id == ID_add_s8 || id == ID_lut_s8 || id == ID_maximum_s8 || id == ID_minimum_s8 || id == ID_mul_s8 ||  \
+     id == ID_prelu_s8 || id == ID_sub_s8)
+
 static const eq_step_kind KINDS[] = {
-#define EQ_KERNEL(id, name, version) {#name, id, version, id == EQ_ADD_S8, eq_check_##name, eq_run_##name},
-#define EQ_ADD_S8 3
+#define EQ_KERNEL(id, name, version) {#name, id, version, IN_PLACE(id), eq_check_##name, eq_run_##name},
 #include "kernels.inc"
 #undef EQ_KERNEL
 };
@@ -65,6 +75,20 @@ eq_shape eq_shape_of(const eq_tensor *tensor) {
 
 bool eq_same_shape(const eq_tensor *a, const eq_tensor *b) {
     return a->dims[1] == b->dims[1] && a->dims[2] == b->dims[2] && a->dims[3] == b->dims[3];
+}
+
+static bool broadcasts(const eq_tensor *in, const eq_tensor *out) {
+    for (unsigned i = 1; i < 4; i++)
+        if (in->dims[i] != out->dims[i] && in->dims[i] != 1) return false;
+    return true;
+}
+
+bool eq_are_operands(const eq_call *call) {
+    return call->has_second && broadcasts(&call->in[0], &call->out) && broadcasts(&call->in[1], &call->out);
+}
+
+eq_operands eq_operands_of(const eq_call *call) {
+    return (eq_operands){eq_shape_of(&call->in[0]), eq_shape_of(&call->in[1]), eq_shape_of(&call->out)};
 }
 
 bool eq_set_ranges(eq_call *call, const int32_t *offsets, uint64_t weights_bytes, uint32_t channels) {

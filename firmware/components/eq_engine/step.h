@@ -61,6 +61,9 @@ eq_output eq_output_of(const int32_t *fields);
 bool eq_is_window(const eq_window *window, const eq_tensor *in, const eq_tensor *out);
 eq_shape eq_shape_of(const eq_tensor *tensor);
 bool eq_same_shape(const eq_tensor *a, const eq_tensor *b);
+/* Whether there are two inputs whose every dimension is the output's, or 1 and broadcast. */
+bool eq_are_operands(const eq_call *call);
+eq_operands eq_operands_of(const eq_call *call);
 /* Fills the ranges from {weights' offset, bias' offset}; false if an offset is out of place. */
 bool eq_set_ranges(eq_call *call, const int32_t *offsets, uint64_t weights_bytes, uint32_t channels);
 

@@ -53,16 +53,49 @@ typedef struct eq_fully_connected {
 void eq_fully_connected_s8(const eq_fully_connected *p, const int8_t *input, const int8_t *weights,
                            const int32_t *bias, int8_t *output);
 
+/* Two operands of one output: each of its dimensions is theirs, or theirs is 1 and broadcast. */
+typedef struct eq_operands {
+    eq_shape a, b, out;
+} eq_operands;
+
 typedef struct eq_add {
-    int32_t elements;
+    eq_operands operands;
     int32_t a_zero_point, b_zero_point;
     int32_t left_shift;
     eq_factor a, b, sum;
     eq_output output;
 } eq_add;
 
-/* The output may be either input. */
+/* a + b and a - b. Here and below the output may be either operand. */
 void eq_add_s8(const eq_add *p, const int8_t *a, const int8_t *b, int8_t *output);
+void eq_sub_s8(const eq_add *p, const int8_t *a, const int8_t *b, int8_t *output);
+
+typedef struct eq_mul {
+    eq_operands operands;
+    int32_t a_zero_point, b_zero_point;
+    eq_factor factor;
+    eq_output output;
+} eq_mul;
+
+void eq_mul_s8(const eq_mul *p, const int8_t *a, const int8_t *b, int8_t *output);
+
+void eq_maximum_s8(const eq_operands *p, const int8_t *a, const int8_t *b, int8_t *output);
+void eq_minimum_s8(const eq_operands *p, const int8_t *a, const int8_t *b, int8_t *output);
+
+typedef struct eq_prelu {
+    eq_operands operands;
+    int32_t in_zero_point, slopes_zero_point, out_zero_point;
+    eq_factor identity, sloped; /* of an input from zero up; of one below times its slope */
+} eq_prelu;
+
+void eq_prelu_s8(const eq_prelu *p, const int8_t *input, const int8_t *slopes, int8_t *output);
+
+typedef struct eq_lut {
+    int32_t elements;
+    const int8_t *table; /* [256]: the outputs of -128 to 127 */
+} eq_lut;
+
+void eq_lut_s8(const eq_lut *p, const int8_t *input, int8_t *output);
 
 typedef struct eq_pool2d {
     eq_shape in, out;
