@@ -69,6 +69,13 @@ class Builder:
         attrs = dict(filter_h=size, filter_w=size, stride_h=stride, stride_w=stride)
         return self.node(op, [x], output, **attrs, padding="VALID", activation="NONE")
 
+    def split(self, x: str, outputs: list[str], axis: int) -> list[str]:
+        """The outputs are parts of x along the axis."""
+        sizes = np.array([self.tensors[name].shape[axis] for name in outputs], np.int32)
+        inputs = (x, self.constant(f"{x}/sizes", sizes), self.constant(f"{x}/axis", np.array(axis, np.int32)))
+        self.nodes.append(Node("SPLIT_V", outputs[0], inputs, tuple(outputs), {"num_splits": len(outputs)}))
+        return outputs
+
     def graph(self, output: str) -> Graph:
         return Graph(self.name, self.tensors, tuple(self.nodes), ("x",), (output,))
 
@@ -107,7 +114,15 @@ def every_kernel() -> Graph:
     operands = [flat, weights, b.bias("b3", flat, weights)]
     b.node("FULLY_CONNECTED", operands, y, activation="NONE", keep_num_dims=False)
     shares = b.node("SOFTMAX", [y], b.activation("shares", (1, 3), 1 / 256, -128), beta=1.0)
-    return b.graph(shares)
+    return b.graph(_moved(b, shares))
+
+
+def _moved(b: Builder, x: str) -> str:
+    """The kernels that move data: parts of x [1, 3] in another order, with a constant behind them."""
+    parts = b.split(x, [b.like(f"part {i}", x, (1, size)) for i, size in enumerate((1, 2))], 1)
+    constant = b.constant("constant", np.array([[-128, 5]], np.int8), b.tensors[x].quant)
+    moved = b.like("moved", x, (1, 5))
+    return b.node("CONCATENATION", [parts[1], constant, parts[0]], moved, axis=1, activation="NONE")
 
 
 def _element_wise(b: Builder, x: str) -> str:

@@ -38,6 +38,7 @@ _TYPES = {
     "bool": schema.TensorType.BOOL,
 }
 _TYPE_NAMES = {code: name for name, code in _TYPES.items()}
+_VECTORS = ("squeeze_dims",)
 _ENUMS = {"padding": schema.Padding, "activation": schema.ActivationFunctionType}
 
 
@@ -329,6 +330,11 @@ def _read_options(op: Operator, operator: Any, name: str) -> dict[str, Any]:
     table.Init(raw.Bytes, raw.Pos)
     attrs: dict[str, Any] = {}
     for attr, field in op.fields.items():
-        value = getattr(table, field[0].upper() + field[1:])()
+        getter = field[0].upper() + field[1:]
+        if attr in _VECTORS:
+            length = getattr(table, f"{getter}Length")()
+            attrs[attr] = [int(getattr(table, getter)(i)) for i in range(min(length, MAX_RANK))]
+            continue
+        value = getattr(table, getter)()
         attrs[attr] = _names(_ENUMS[attr]).get(value, str(value)) if attr in _ENUMS else value
     return attrs

@@ -13,6 +13,7 @@ from edgeq.graph import ABSENT, Graph, Node
 from edgeq.ops import (
     absolute,
     add,
+    concatenation,
     conv2d,
     depthwise_conv2d,
     fully_connected,
@@ -27,7 +28,12 @@ from edgeq.ops import (
     prelu,
     relu,
     reshape,
+    slices,
     softmax,
+    space_depth,
+    split,
+    squeeze,
+    transpose,
 )
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step
 
@@ -37,8 +43,11 @@ OPS: dict[str, Operator] = {
         absolute.OPERATOR,
         add.ADD,
         pool2d.AVERAGE_POOL_2D,
+        concatenation.OPERATOR,
         conv2d.OPERATOR,
         depthwise_conv2d.OPERATOR,
+        space_depth.DEPTH_TO_SPACE,
+        squeeze.EXPAND_DIMS,
         fully_connected.OPERATOR,
         hard_swish.OPERATOR,
         leaky_relu.OPERATOR,
@@ -54,9 +63,16 @@ OPS: dict[str, Operator] = {
         relu.RELU,
         relu.RELU6,
         reshape.OPERATOR,
+        slices.SLICE,
         softmax.OPERATOR,
+        space_depth.SPACE_TO_DEPTH,
+        split.SPLIT,
+        split.SPLIT_V,
+        squeeze.SQUEEZE,
+        slices.STRIDED_SLICE,
         add.SUB,
         logistic.TANH,
+        transpose.OPERATOR,
     )
 }
 BY_CODE: dict[int, Operator] = {operator.code: operator for operator in OPS.values()}

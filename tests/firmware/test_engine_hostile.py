@@ -25,7 +25,7 @@ def model() -> Planned:
     """Every kernel, and two golden samples."""
     graph = every_kernel()
     inputs = np.random.default_rng(1).integers(-128, 128, (2, 8, 8, 3), dtype=np.int8)
-    outputs = ops.run(graph, {"x": inputs})["y"]
+    outputs = ops.run(graph, {"x": inputs})[graph.outputs[0]]
     return planned(graph, b"".join(x.tobytes() + y.tobytes() for x, y in zip(inputs, outputs, strict=True)))
 
 

@@ -30,16 +30,17 @@ def _differences(graph: Graph) -> list[int]:
     rng = np.random.default_rng(0)
     shapes = {name: graph.tensor(name).shape[1:] for name in graph.inputs}
     feeds = {name: rng.integers(-128, 128, (SAMPLES, *shape), dtype=np.int8) for name, shape in shapes.items()}
-    expected = ops.run(graph, feeds)[graph.outputs[0]].astype(int)
+    expected = ops.run(graph, feeds)
     interpreter = _litert(graph)
     index = {details["name"]: details["index"] for details in interpreter.get_input_details()}
-    (output,) = interpreter.get_output_details()
+    outputs = [details["index"] for details in interpreter.get_output_details()]
     out = []
     for i in range(SAMPLES):
         for name, values in feeds.items():
             interpreter.set_tensor(index[name], values[i : i + 1])
         interpreter.invoke()
-        out.append(int(np.abs(interpreter.get_tensor(output["index"])[0] - expected[i]).max()))
+        for name, output in zip(graph.outputs, outputs, strict=True):
+            out.append(int(np.abs(interpreter.get_tensor(output)[0] - expected[name][i].astype(int)).max()))
     return out
 
 

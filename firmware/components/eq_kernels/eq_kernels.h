@@ -123,6 +123,21 @@ typedef struct eq_pad {
 
 void eq_pad_s8(const eq_pad *p, const int8_t *input, int8_t *output);
 
+enum { EQ_COPY_LOOPS = 4 };
+
+/* count turns; read and write are the elements between two of them in the input and in the output. */
+typedef struct eq_copy_loop {
+    int32_t count, read, write;
+} eq_copy_loop;
+
+typedef struct eq_copy {
+    int32_t first_read, first_written;
+    eq_copy_loop loops[EQ_COPY_LOOPS]; /* the last is the innermost */
+} eq_copy;
+
+/* A part of the input to a part of the output, element by element; the rest of the output stays as it is. */
+void eq_copy_s8(const eq_copy *p, const int8_t *input, int8_t *output);
+
 typedef struct eq_softmax {
     int32_t rows, columns;
     const int32_t *exponentials; /* [256]: of the distance below the row's maximum, in Q0 */
