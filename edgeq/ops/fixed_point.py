@@ -44,43 +44,36 @@ def reciprocal(raw: int, integer_bits: int) -> tuple[int, int]:
     """1 / x for x > 0 in Q(integer_bits): (a Q0 value, by how many bits x exceeds one)."""
     headroom = 32 - raw.bit_length()
     shifted = ((raw << headroom) & 0xFFFFFFFF) - (1 << 31)
-    return _one_over_one_plus(shifted), integer_bits - headroom
+    return int(_one_over_one_plus(np.asarray(shifted))), integer_bits - headroom
 
 
-def logistic(raw: int) -> int:
-    """1 / (1 + exp(-x)) of a value in Q4, as Q0."""
-    if raw == 0:
-        return 1 << 30
-    positive = _one_over_one_plus(int(exp_on_negative(np.asarray(-abs(raw)), 4)))
-    return positive if raw > 0 else _ONE - positive
+def logistic(raw: Ints) -> Ints:
+    """1 / (1 + exp(-x)) of values in Q4, as Q0."""
+    positive = _one_over_one_plus(exp_on_negative(-np.abs(raw), 4))
+    return np.where(raw == 0, 1 << 30, np.where(raw > 0, positive, _ONE - positive))
 
 
-def tanh(raw: int) -> int:
-    """tanh of a value in Q4, as Q0: (1 - y) / (1 + y) with y = exp(-2 |x|)."""
-    if raw == 0:
-        return 0
-    doubled = np.asarray(-abs(raw))  # the same integer, in Q5
-    size = _saturated((_newton(int(exp_on_negative(doubled, 5))) - (1 << 29)) << 2)
-    return size if raw > 0 else -size
+def tanh(raw: Ints) -> Ints:
+    """tanh of values in Q4, as Q0: (1 - y) / (1 + y) with y = exp(-2 |x|)."""
+    doubled = -np.abs(raw)  # the same integers, in Q5
+    size = _saturated((_newton(exp_on_negative(doubled, 5)) - (1 << 29)) << 2)
+    return np.where(raw == 0, 0, np.where(raw > 0, size, -size))
 
 
-def _one_over_one_plus(raw: int) -> int:
-    """1 / (1 + x) for x in [0, 1) in Q0."""
+def _one_over_one_plus(raw: Ints) -> Ints:
+    """1 / (1 + x) for x in [0, 1] in Q0."""
     return _saturated(_newton(raw) << 1)
 
 
-def _newton(raw: int) -> int:
+def _newton(raw: Ints) -> Ints:
     """2 / (1 + x) for x in [0, 1] in Q0, as Q2, by three Newton steps."""
-
-    def mul(a: int, b: int) -> int:
-        return int(saturating_rounding_doubling_high_mul(np.asarray(a), b))
-
+    mul = saturating_rounding_doubling_high_mul
     half_denominator = (raw + _ONE + 1) // 2
     x = 1515870810 + mul(half_denominator, -1010580540)  # 48/17 - 32/17 * d
     for _ in range(3):
-        x += _saturated(mul(x, (1 << 29) - mul(half_denominator, x)) << 2)
+        x = x + _saturated(mul(x, (1 << 29) - mul(half_denominator, x)) << 2)
     return x
 
 
-def _saturated(x: int) -> int:
-    return max(-(1 << 31), min(_ONE, x))
+def _saturated(x: Ints) -> Ints:
+    return np.asarray(np.clip(x, -(1 << 31), _ONE), np.int64)

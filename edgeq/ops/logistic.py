@@ -45,7 +45,7 @@ def _check(expected: QuantParams) -> Callable[[Graph, Node], None]:
     return check
 
 
-def _rule(function: Callable[[int], int], bits: int, zero_point: int) -> lut.Rule:
+def _rule(function: Callable[[Ints], Ints], bits: int, zero_point: int) -> lut.Rule:
     """`function` from Q4 to Q0; `bits` of its fraction are the output."""
 
     def rule(graph: Graph, node: Node) -> Ints:
@@ -59,8 +59,7 @@ def _rule(function: Callable[[int], int], bits: int, zero_point: int) -> lut.Rul
         inner = np.abs(values) < radius
         if inner.any():
             fixed = multiply_by_quantized_multiplier(values[inner], *quantize_multiplier(factor))
-            results = np.array([function(int(v)) for v in fixed], np.int64)
-            out[inner] = rounding_divide_by_pot(results, 31 - bits) + zero_point
+            out[inner] = rounding_divide_by_pot(function(fixed), 31 - bits) + zero_point
         return out
 
     return rule

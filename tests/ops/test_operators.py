@@ -19,7 +19,7 @@ from edgeq import ops
 from edgeq.convert import read_tflite, write_tflite
 from edgeq.errors import BadInput
 from edgeq.graph import Graph, QuantParams
-from edgeq.ops import conv2d, numerics
+from edgeq.ops import broadcast, conv2d, logistic, lut, numerics
 from edgeq.plan.fold_pad import fold_pad
 
 CASES = {f"{op.name}-{i}": graph for op in ops.OPS.values() for i, graph in enumerate(op.cases())}
@@ -28,7 +28,7 @@ ARENA = 1 << 20
 
 
 def inputs_of(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.int8]]:
-    """A batch for each input: all -128, all 127, both in turns, and seeded values."""
+    """A batch for each input: all -128, all 127, both in turns, all integers in their order, and seeded values."""
     rng = np.random.default_rng(seed)
     batch = {}
     for name in graph.inputs:
@@ -36,6 +36,7 @@ def inputs_of(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.int8]]:
         values = rng.integers(-128, 128, (INPUTS, *shape), dtype=np.int8)
         values[0], values[1] = -128, 127
         values[2] = np.resize(np.array([-128, 127], np.int8), shape)
+        values[3] = np.resize(np.arange(-128, 128), shape)
         batch[name] = values
     return batch
 
@@ -172,6 +173,7 @@ def test_six_is_quantised_in_float32(half: int) -> None:
 SIZES = st.sampled_from((1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17))
 SMALL = st.integers(1, 4)
 SCALES = st.sampled_from((1e-6, 0.003, 0.02, 0.05, 0.3, 1.0, 40.0))
+ANY_SCALE = st.floats(-12, 4).map(lambda exponent: float(2**exponent))
 ZERO_POINTS = st.sampled_from((-128, -127, -20, -1, 0, 1, 20, 126, 127))
 ACTIVATIONS = st.sampled_from(("NONE", "RELU", "RELU6"))
 RANDOM = settings(max_examples=50, suppress_health_check=list(HealthCheck))
@@ -212,15 +214,39 @@ def pools(draw: st.DrawFn) -> Graph:
 
 
 @st.composite
-def additions(draw: st.DrawFn) -> Graph:
-    b = Builder("add")
+def pairs(draw: st.DrawFn) -> Graph:
+    """An operator of two operands, of one shape or broadcast, one of them perhaps a constant."""
+    op = draw(st.sampled_from(("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "PRELU")))
     shape = (1, draw(SMALL), draw(SIZES), draw(SMALL))
-    for name in ("a", "b", "y"):
-        b.activation(name, shape, draw(SCALES), draw(ZERO_POINTS))
-    scale = {name: tensor.scale for name, tensor in b.tensors.items()}
-    assume(2 * max(scale["a"], scale["b"]) / (2**20 * scale["y"]) < 0.999)
-    b.node("ADD", ["a", "b"], "y", activation=draw(ACTIVATIONS))
-    return Graph("add", b.tensors, tuple(b.nodes), ("a", "b"), ("y",))
+    other = tuple(draw(st.sampled_from((n, 1))) for n in shape)
+    fixed = op == "PRELU" or draw(st.booleans())
+    if fixed:
+        other = other[draw(st.integers(0, 3)) :]
+    swapped = op != "PRELU" and draw(st.booleans())
+    constant = None if not fixed else 0 if swapped else 1
+    scales, zero_points = (draw(SCALES), draw(SCALES), draw(SCALES)), (draw(ZERO_POINTS),) * 3
+    if op in ("MAXIMUM", "MINIMUM"):
+        scales = (scales[0],) * 3
+    else:
+        zero_points = (zero_points[0], draw(ZERO_POINTS), draw(ZERO_POINTS))
+    attrs = {"activation": draw(ACTIVATIONS)} if op in ("ADD", "SUB", "MUL") else {}
+    shapes = (other, shape) if swapped else (shape, other)
+    return broadcast.case(op, shapes, scales, zero_points, constant=constant, **attrs)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Graph:
+    """An operator of one input on every integer."""
+    op = draw(st.sampled_from(("ABS", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "RELU", "RELU6", "TANH")))
+    scales = (draw(ANY_SCALE), draw(ANY_SCALE))
+    zero_points = (draw(ZERO_POINTS), draw(ZERO_POINTS))
+    if op in ("LOGISTIC", "TANH"):
+        output = logistic.LOGISTIC_OUTPUT if op == "LOGISTIC" else logistic.TANH_OUTPUT
+        scales, zero_points = (scales[0], output.scale[0]), (zero_points[0], output.zero_point[0])
+    elif op == "RELU6":
+        scales, zero_points = (scales[0],) * 2, (zero_points[0],) * 2
+    attrs = {"alpha": draw(st.floats(0, 2, width=32))} if op == "LEAKY_RELU" else {}
+    return lut.case(op, scales, zero_points, **attrs)
 
 
 @st.composite
@@ -270,7 +296,8 @@ def padded_windows(draw: st.DrawFn) -> Graph:
 FAMILIES: dict[str, st.SearchStrategy[Graph]] = {
     "convolutions": convolutions(),
     "pools": pools(),
-    "additions": additions(),
+    "pairs": pairs(),
+    "tables": tables(),
     "fully_connecteds": fully_connecteds(),
     "means": means(),
     "padded_windows": padded_windows(),
