@@ -54,7 +54,7 @@ OPS: dict[str, Operator] = {
         logistic.LOGISTIC,
         maximum.MAXIMUM,
         pool2d.MAX_POOL_2D,
-        mean.OPERATOR,
+        mean.MEAN,
         maximum.MINIMUM,
         mul.OPERATOR,
         pad.PAD,
@@ -71,6 +71,7 @@ OPS: dict[str, Operator] = {
         squeeze.SQUEEZE,
         slices.STRIDED_SLICE,
         add.SUB,
+        mean.SUM,
         logistic.TANH,
         transpose.OPERATOR,
     )

@@ -1,7 +1,8 @@
-"""MEAN over height and width, rescaled to the output's own range."""
+"""MEAN and SUM over any axes but the batch, rescaled to the output's own range."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,32 +12,45 @@ from edgeq.graph import Graph, Node, QuantParams, Tensor
 from edgeq.ops.numerics import quantize_multiplier, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, constant_ints, pack_i32, require_int8
 
-AXES = (1, 2)  # of NHWC
+PLAN_RANK = 4  # of a tensor in the plan, where those of lower rank have ones in front
+
+
+def _axes(graph: Graph, node: Node) -> tuple[int, ...]:
+    """The reduced axes from zero up, each once."""
+    rank = len(graph.input(node, 0).shape)
+    axes = constant_ints(graph, node, 1)
+    if any(not -rank <= a < rank for a in axes):
+        raise Unsupported(f"{node.op} over axes {axes} of rank {rank}", where=f"node {node.name}")
+    return tuple(sorted({a % rank for a in axes}))
 
 
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
-    """[N, 1, 1, C], or [N, C] without keep_dims."""
-    n, _, _, c = graph.input(node, 0).shape
-    return (n, 1, 1, c) if node.attrs["keep_dims"] else (n, c)
+    """Ones where axes were, or nothing without keep_dims."""
+    shape, axes = graph.input(node, 0).shape, _axes(graph, node)
+    if node.attrs["keep_dims"]:
+        return tuple(1 if i in axes else d for i, d in enumerate(shape))
+    return tuple(d for i, d in enumerate(shape) if i not in axes)
 
 
 def check(graph: Graph, node: Node) -> None:
-    """int8, rank 4, over height and width."""
+    """int8, up to rank 4, some axes, the batch not among them."""
     x = graph.input(node, 0)
     require_int8(graph, node, x, graph.output(node))
-    axes = sorted(a + len(x.shape) if a < 0 else a for a in constant_ints(graph, node, 1))
-    if len(x.shape) != 4 or tuple(axes) != AXES:
+    axes = _axes(graph, node)
+    if not axes or 0 in axes or len(x.shape) > PLAN_RANK:
         raise Unsupported(
-            f"MEAN over axes {axes} of a rank {len(x.shape)} tensor; height and width of NHWC are supported",
+            f"{node.op} over axes {list(axes)} of {list(x.shape)}; axes behind the batch of up to rank 4 are supported",
             where=f"node {node.name}",
         )
 
 
 def _rescaling(graph: Graph, node: Node) -> tuple[int, int, int]:
-    """(count, multiplier, shift): the division by the count is part of the factor (numerics.md#mean)."""
+    """(count, multiplier, shift): a mean's division by the count is part of the factor (numerics.md#mean)."""
     x, y = graph.input(node, 0), graph.output(node)
-    count = x.shape[1] * x.shape[2]
+    count = math.prod(x.shape[a] for a in _axes(graph, node))
     multiplier, shift = quantize_multiplier(x.scale / y.scale)
+    if node.op == "SUM":
+        return count, multiplier, shift
     extra = min(count.bit_length() - 1, 32, 31 + shift)
     return count, (multiplier << extra) // count, shift - extra
 
@@ -45,7 +59,7 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     """numerics.md#mean."""
     x, y = graph.input(node, 0), graph.output(node)
     count, multiplier, shift = _rescaling(graph, node)
-    total = inputs[0].astype(np.int64).sum(axis=AXES, keepdims=bool(node.attrs["keep_dims"]))
+    total = inputs[0].astype(np.int64).sum(axis=_axes(graph, node), keepdims=bool(node.attrs["keep_dims"]))
     return requantise(total - x.zero_point * count, multiplier, shift, y.zero_point)
 
 
@@ -53,46 +67,64 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     """plan-format.md#mean_s8."""
     x, y = graph.input(node, 0), graph.output(node)
     _, multiplier, shift = _rescaling(graph, node)
-    return Step("mean_s8", pack_i32(x.zero_point, y.zero_point, multiplier, shift))
+    reduced = {a + PLAN_RANK - len(x.shape) for a in _axes(graph, node)}
+    flags = [int(axis in reduced) for axis in range(1, PLAN_RANK)]
+    return Step("mean_s8", pack_i32(*flags, x.zero_point, y.zero_point, multiplier, shift))
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """ReduceMean over height and width, or GlobalAveragePool."""
-    if node.op == "GlobalAveragePool":
-        keep = True
-    else:
-        # Axes were mapped to NHWC with the layout; an absent list means all.
-        axes = node.attrs.get("axes")
-        if axes is None and len(node.inputs) > 1:
-            axes = low.graph.constant(node, 1).tolist()
-        if axes is None or tuple(sorted(axes)) != AXES:
-            raise Unsupported(f"ReduceMean over (NHWC) axes {axes}", where=f"node {node.name}")
-        keep = bool(node.attrs.get("keepdims", 1))
-    axes_name = low.constant(f"{node.outputs[0]}/axes", np.array(AXES, np.int32))
-    low.emit("MEAN", node.name, [node.inputs[0], axes_name], node.outputs, keep_dims=keep)
+    """ReduceMean, ReduceSum, GlobalAveragePool; the axes were mapped to NHWC with the layout."""
+    keep = node.op == "GlobalAveragePool" or bool(node.attrs.get("keepdims", 1))
+    axes = [1, 2] if node.op == "GlobalAveragePool" else node.attrs["axes"]
+    axes_name = low.constant(f"{node.outputs[0]}/axes", np.array(sorted(axes), np.int32))
+    op = "SUM" if node.op == "ReduceSum" else "MEAN"
+    low.emit(op, node.name, [node.inputs[0], axes_name], node.outputs, keep_dims=keep)
 
 
-def _case(shape: tuple[int, int, int, int], scales: tuple[float, float], keep: bool) -> Graph:
+def case(
+    op: str,
+    shape: tuple[int, ...],
+    axes: tuple[int, ...] = (1, 2),
+    scales: tuple[float, float] = (0.05, 0.03),
+    keep: bool = True,
+    zero_points: tuple[int, int] = (-31, 12),
+) -> Graph:
+    """A graph of one MEAN or SUM."""
+    reduced = {a % len(shape) for a in axes}
+    kept = tuple(1 if i in reduced else d for i, d in enumerate(shape) if keep or i not in reduced)
     tensors = [
-        Tensor("x", shape, "int8", QuantParams.per_tensor(scales[0], -31)),
-        Tensor("axes", (2,), "int32", None, np.array(AXES, np.int32)),
-        Tensor("y", (1, 1, 1, shape[3]) if keep else (1, shape[3]), "int8", QuantParams.per_tensor(scales[1], 12)),
+        Tensor("x", shape, "int8", QuantParams.per_tensor(scales[0], zero_points[0])),
+        Tensor("axes", (len(axes),), "int32", None, np.array(axes, np.int32)),
+        Tensor("y", kept, "int8", QuantParams.per_tensor(scales[1], zero_points[1])),
     ]
-    node = Node("MEAN", "mean", ("x", "axes"), ("y",), {"keep_dims": keep})
-    return Graph("mean", {t.name: t for t in tensors}, (node,), ("x",), ("y",))
+    node = Node(op, op.lower(), ("x", "axes"), ("y",), {"keep_dims": keep})
+    return Graph(op.lower(), {t.name: t for t in tensors}, (node,), ("x",), ("y",))
 
 
-def cases() -> Iterable[Graph]:
-    """Counts that are and are not powers of two, finer and coarser outputs, both shapes of the result."""
+def _cases(op: str) -> Iterable[Graph]:
+    """Counts that are and are not powers of two, finer and coarser outputs, any axes, both shapes of the result."""
     for c in (1, 3, 8, 17):
-        yield _case((1, 7, 7, c), (0.05, 0.03), True)
-    yield _case((1, 8, 4, 5), (0.05, 0.05), False)
-    yield _case((1, 1, 1, 5), (0.02, 0.9), True)
-    yield _case((1, 5, 3, 16), (0.3, 0.0007), False)
+        yield case(op, (1, 7, 7, c))
+    yield case(op, (1, 8, 4, 5), scales=(0.05, 0.05), keep=False)
+    yield case(op, (1, 1, 1, 5), scales=(0.02, 0.9))
+    yield case(op, (1, 5, 3, 16), scales=(0.3, 0.0007), keep=False)
+    for axes in ((1,), (2,), (3,), (1, 3), (2, 3), (1, 2, 3), (-1,), (2, -2)):
+        for keep in (True, False):
+            yield case(op, (1, 3, 4, 5), axes, keep=keep)
+    yield case(op, (1, 6, 5), (1,), keep=False)
+    yield case(op, (1, 6, 5), (2,))
+    yield case(op, (1, 33), (1,))
 
 
-OPERATOR = Operator(
-    name="MEAN", code=40, options="ReducerOptions", fields={"keep_dims": "keepDims"}, version=2,
-    output_shape=output_shape, check=check, reference=reference, cases=cases,
+_FIELDS = {"keep_dims": "keepDims"}
+
+MEAN = Operator(
+    name="MEAN", code=40, options="ReducerOptions", fields=_FIELDS, version=2,
+    output_shape=output_shape, check=check, reference=reference, cases=lambda: _cases("MEAN"),
     onnx=("ReduceMean", "GlobalAveragePool"), from_onnx=from_onnx, step=step,
+)  # fmt: skip
+SUM = Operator(
+    name="SUM", code=74, options="ReducerOptions", fields=_FIELDS, version=2,
+    output_shape=output_shape, check=check, reference=reference, cases=lambda: _cases("SUM"),
+    onnx=("ReduceSum",), from_onnx=from_onnx, step=step,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from edgeq import ops
 from edgeq.convert import read_tflite, write_tflite
 from edgeq.errors import BadInput
 from edgeq.graph import Graph, QuantParams
-from edgeq.ops import broadcast, conv2d, logistic, lut, numerics
+from edgeq.ops import broadcast, conv2d, logistic, lut, mean, numerics
 from edgeq.plan.fold_pad import fold_pad
 
 CASES = {f"{op.name}-{i}": graph for op in ops.OPS.values() for i, graph in enumerate(op.cases())}
@@ -265,12 +265,10 @@ def fully_connecteds(draw: st.DrawFn) -> Graph:
 
 @st.composite
 def means(draw: st.DrawFn) -> Graph:
-    b = Builder("mean")
-    h, w, c = draw(SIZES), draw(SIZES), draw(SIZES)
-    keep = draw(st.booleans())
-    x = b.activation("x", (1, h, w, c), draw(SCALES), draw(ZERO_POINTS))
-    y = b.activation("y", (1, 1, 1, c) if keep else (1, c), draw(SCALES), draw(ZERO_POINTS))
-    return b.graph(b.node("MEAN", [x, b.constant("axes", np.array([1, 2], np.int32))], y, keep_dims=keep))
+    op, keep = draw(st.sampled_from(("MEAN", "SUM"))), draw(st.booleans())
+    axes = draw(st.lists(st.sampled_from((1, 2, 3)), min_size=1, max_size=3, unique=True))
+    shape = (1, draw(SIZES), draw(SIZES), draw(SIZES))
+    return mean.case(op, shape, tuple(axes), (draw(SCALES), draw(SCALES)), keep, (draw(ZERO_POINTS), draw(ZERO_POINTS)))
 
 
 @st.composite

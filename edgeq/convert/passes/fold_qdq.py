@@ -16,7 +16,7 @@ from edgeq.graph import ABSENT, Graph, Node, QuantParams, Tensor
 # These pass values through: where an exporter leaves their output unquantised, it has their input's quantisation.
 PASS_THROUGH = ("MaxPool", "Reshape", "Flatten", "Squeeze", "Transpose")
 # Inputs that are shapes, axes or bounds, never quantised.
-PLAIN_INPUTS = {"Reshape": (1,), "Squeeze": (1,), "ReduceMean": (1,), "Clip": (1, 2)}
+PLAIN_INPUTS = {"Reshape": (1,), "Squeeze": (1,), "ReduceMean": (1,), "ReduceSum": (1,), "Clip": (1, 2)}
 
 
 def fold_qdq(graph: Graph) -> Graph:

@@ -29,7 +29,7 @@ def to_nhwc(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node.op == "Conv":
             _turn_weights(graph, node, tensors)
-        elif node.op == "ReduceMean":
+        elif node.op in ("ReduceMean", "ReduceSum"):
             node = _turn_axes(graph, node)
         elif node.op in FLATTENING:
             _turn_flattened(graph, node, tensors)
@@ -60,13 +60,17 @@ def _turn_weights(graph: Graph, node: Node, tensors: dict[str, Tensor]) -> None:
 
 
 def _turn_axes(graph: Graph, node: Node) -> Node:
-    rank = len(graph.input(node, 0).shape)
+    x = graph.input(node, 0)
+    rank = len(x.shape)
     axes = node.attrs.get("axes")
     if axes is None and graph.optional_input(node, 1) is not None:
         axes = graph.constant(node, 1).tolist()
     if axes is None or rank != 4:
-        raise Unsupported(f"ReduceMean over all axes, or of rank {rank}", where=f"node {node.name}")
+        raise Unsupported(f"{node.op} over all axes, or of rank {rank}", where=f"node {node.name}")
     turned = [AXIS[int(a) % rank] for a in axes]
+    kept = [i for i in range(1, rank) if AXIS[i] not in turned and x.shape[i] > 1]
+    if not int(node.attrs.get("keepdims", 1)) and 1 in kept and len(kept) > 1:
+        raise Unsupported(f"{node.op} that leaves channels and one side of a picture", where=f"node {node.name}")
     return replace(node, inputs=node.inputs[:1], attrs={**node.attrs, "axes": turned})
 
 

@@ -108,11 +108,12 @@ void eq_average_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *outpu
 
 typedef struct eq_mean {
     eq_shape in;
+    eq_shape window; /* of each side either all of it or 1: what one output sums up */
     int32_t in_zero_point, out_zero_point;
-    eq_factor factor; /* with the division by height * width in it */
+    eq_factor factor; /* of a mean with the division by its count in it */
 } eq_mean;
 
-/* Over height and width: output[in.channels]. */
+/* The axes that are not summed up keep their order. */
 void eq_mean_s8(const eq_mean *p, const int8_t *input, int8_t *output);
 
 typedef struct eq_pad {
