@@ -134,7 +134,8 @@ def _element_wise(b: Builder, x: str) -> str:
         attrs = {"activation": "NONE"} if activation else {}
         per_channel = b.constant(f"{op.lower()}/c", values, quant)
         x = b.node(op, [x, per_channel], b.like(op.lower(), x, (n, h, w, c)), **attrs)
-    return b.node("RELU", [x], b.like("relu", x, (n, h, w, c)))
+    product = b.node("BATCH_MATMUL", [x, x], b.activation("matmul", (n, h, c, c), 0.2, -7), adj_x=True, adj_y=False)
+    return b.node("RELU", [product], b.like("relu", product, (n, h, c, c)))
 
 
 def one_input(graph: Graph) -> Graph:

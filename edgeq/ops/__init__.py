@@ -13,6 +13,7 @@ from edgeq.graph import ABSENT, Graph, Node
 from edgeq.ops import (
     absolute,
     add,
+    batch_matmul,
     concatenation,
     conv2d,
     depthwise_conv2d,
@@ -43,6 +44,7 @@ OPS: dict[str, Operator] = {
         absolute.OPERATOR,
         add.ADD,
         pool2d.AVERAGE_POOL_2D,
+        batch_matmul.OPERATOR,
         concatenation.OPERATOR,
         conv2d.OPERATOR,
         depthwise_conv2d.OPERATOR,

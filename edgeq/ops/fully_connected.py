@@ -14,17 +14,20 @@ from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, c
 
 
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
-    """[N, out]."""
-    weights = graph.input(node, 1)
-    return graph.input(node, 0).elements // weights.shape[1], weights.shape[0]
+    """[N, out], or with keep_num_dims the input's shape with `out` as its last axis."""
+    x, weights = graph.input(node, 0), graph.input(node, 1)
+    if node.attrs["keep_num_dims"]:
+        return (*x.shape[:-1], weights.shape[0])
+    return x.elements // weights.shape[1], weights.shape[0]
 
 
 def check(graph: Graph, node: Node) -> None:
-    """int8 activations, weights [out, in], one row of inputs per sample."""
+    """int8 activations, weights [out, in]; one row of inputs per sample, or with keep_num_dims along the last axis."""
     x, weights = graph.input(node, 0), graph.input(node, 1)
     require_int8(graph, node, x, graph.output(node))
     check_weights(graph, node, axis=0)
-    if len(weights.shape) != 2 or x.elements != x.shape[0] * weights.shape[1]:
+    row = x.shape[-1] if node.attrs["keep_num_dims"] else x.elements // x.shape[0]
+    if len(weights.shape) != 2 or row != weights.shape[1] or len(x.shape) < 2:
         raise Unsupported(
             f"FULLY_CONNECTED with weights {list(weights.shape)} and an input of {list(x.shape)}",
             where=f"node {node.name}",
@@ -40,16 +43,17 @@ def check(graph: Graph, node: Node) -> None:
 def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     """numerics.md#fully-connected."""
     x, y, weights = graph.input(node, 0), graph.output(node), graph.constant(node, 1)
-    channels = weights.shape[0]
-    rows = inputs[0].reshape(inputs[0].shape[0], -1).astype(np.int16) - x.zero_point
+    channels, row = weights.shape
+    rows = inputs[0].reshape(-1, row).astype(np.int16) - x.zero_point
     acc = exact_matmul(rows, weights.T) + bias_values(graph, node, channels)
     clamp = activation_range(node.attrs["activation"], y.scale, y.zero_point)
-    return requantise(acc, *channel_multipliers(graph, node, channels), y.zero_point, clamp)
+    out = requantise(acc, *channel_multipliers(graph, node, channels), y.zero_point, clamp)
+    return out.reshape(-1, *y.shape[1:])
 
 
 def macs(graph: Graph, node: Node) -> int:
-    """One per weight."""
-    return graph.output(node).shape[0] * graph.input(node, 1).elements
+    """One per weight and row."""
+    return graph.output(node).elements * graph.input(node, 1).shape[1]
 
 
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
@@ -57,7 +61,8 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
     multipliers, shifts = channel_multipliers(graph, node, weights.shape[0])
     clamp = activation_range(node.attrs["activation"], y.scale, y.zero_point)
-    fields = (x.zero_point, y.zero_point, *clamp, *constant_offsets(graph, node, locate))
+    rows = y.elements // y.shape[-1]
+    fields = (rows, x.zero_point, y.zero_point, *clamp, *constant_offsets(graph, node, locate))
     return Step("fully_connected_s8", pack_i32(*fields, *multipliers.tolist(), *shifts.tolist()))
 
 
@@ -76,14 +81,22 @@ def from_onnx(low: Lowering, node: Node) -> None:
     )  # fmt: skip
 
 
-def _case(inputs: int, outputs: int, *, per_channel: bool, bias: bool = True, activation: str = "NONE") -> Graph:
+def _case(
+    inputs: int,
+    outputs: int,
+    *,
+    per_channel: bool,
+    bias: bool = True,
+    activation: str = "NONE",
+    front: tuple[int, ...] = (1,),
+) -> Graph:
     rng = np.random.default_rng([inputs, outputs])
     count = outputs if per_channel else 1
     axis = 0 if per_channel else None
     scale = tuple(float(np.float32(s)) for s in rng.uniform(0.001, 0.01, count))
     bias_scale = tuple(float(np.float32(0.04) * np.float32(s)) for s in scale)
     tensors = [
-        Tensor("x", (1, inputs), "int8", QuantParams.per_tensor(0.04, -11)),
+        Tensor("x", (*front, inputs), "int8", QuantParams.per_tensor(0.04, -11)),
         Tensor(
             "w",
             (outputs, inputs),
@@ -91,22 +104,24 @@ def _case(inputs: int, outputs: int, *, per_channel: bool, bias: bool = True, ac
             QuantParams(scale, (0,) * count, axis),
             seeded(outputs, inputs, low=-127),
         ),
-        Tensor("y", (1, outputs), "int8", QuantParams.per_tensor(0.11, 4)),
+        Tensor("y", (*front, outputs), "int8", QuantParams.per_tensor(0.11, 4)),
     ]
     if bias:
         values = rng.integers(-5000, 5000, outputs, dtype=np.int32)
         tensors.append(Tensor("b", (outputs,), "int32", QuantParams(bias_scale, (0,) * count, axis), values))
-    attrs = {"activation": activation, "keep_num_dims": False}
+    attrs = {"activation": activation, "keep_num_dims": len(front) > 1}
     node = Node("FULLY_CONNECTED", "fc", ("x", "w", "b") if bias else ("x", "w"), ("y",), attrs)
     return Graph("fully_connected", {t.name: t for t in tensors}, (node,), ("x",), ("y",))
 
 
 def cases() -> Iterable[Graph]:
-    """Sizes around the vector widths, per tensor and per channel, with and without bias."""
+    """Sizes around the vector widths, per tensor and per channel, with and without bias, several rows."""
     for n in (1, 3, 7, 8, 15, 16, 17):
         yield _case(n, 5, per_channel=False)
     yield _case(64, 10, per_channel=True)
     yield _case(33, 1, per_channel=False, bias=False, activation="RELU")
+    yield _case(9, 4, per_channel=True, front=(1, 6))
+    yield _case(8, 3, per_channel=False, bias=False, front=(1, 2, 5))
 
 
 OPERATOR = Operator(

@@ -2,8 +2,6 @@
 #ifndef EQ_BROADCAST_H
 #define EQ_BROADCAST_H
 
-#include <stdbool.h>
-
 #include "eq_kernels.h"
 
 /* How far an operand moves for a step along height, width and channels: 0 where it is broadcast. */

@@ -5,6 +5,7 @@
 #ifndef EQ_KERNELS_H
 #define EQ_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct eq_shape {
@@ -37,19 +38,26 @@ typedef struct eq_conv2d {
 void eq_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights, const int32_t *bias,
                   int8_t *output);
 
+/* The same bytes by int16 copies in scratch, `block` output channels at a time: for cores with MAC16. At most
+ * 16 rows of window (taps, where it is dilated sideways), shifts of at most 0, and sums of products and bias
+ * below 2^30 in size. */
+uint64_t eq_conv2d_s8_mac16_scratch(const eq_conv2d *p, int32_t block);
+void eq_conv2d_s8_mac16(const eq_conv2d *p, int32_t block, const int8_t *input, const int8_t *weights,
+                        const int32_t *bias, int8_t *output, void *scratch);
+
 /* weights[window.height][window.width][out.channels]; output channel c * multiplier + m reads input channel
  * c, where multiplier is out.channels / in.channels. */
 void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,
                             const int32_t *bias, int8_t *output);
 
 typedef struct eq_fully_connected {
-    int32_t inputs, outputs;
+    int32_t rows, inputs, outputs;
     int32_t in_zero_point;
     eq_output output;
     const int32_t *multipliers, *shifts; /* one each per output */
 } eq_fully_connected;
 
-/* weights[outputs][inputs]; bias[outputs] or NULL. */
+/* input[rows][inputs], output[rows][outputs]; weights[outputs][inputs]; bias[outputs] or NULL. */
 void eq_fully_connected_s8(const eq_fully_connected *p, const int8_t *input, const int8_t *weights,
                            const int32_t *bias, int8_t *output);
 
@@ -89,6 +97,16 @@ typedef struct eq_prelu {
 } eq_prelu;
 
 void eq_prelu_s8(const eq_prelu *p, const int8_t *input, const int8_t *slopes, int8_t *output);
+
+typedef struct eq_batch_matmul {
+    eq_operands
+        operands; /* height: matrices, width: rows, channels: columns; an operand's one matrix serves all */
+    bool a_transposed, b_transposed;
+    int32_t a_zero_point, b_zero_point, out_zero_point;
+    eq_factor factor;
+} eq_batch_matmul;
+
+void eq_batch_matmul_s8(const eq_batch_matmul *p, const int8_t *a, const int8_t *b, int8_t *output);
 
 typedef struct eq_lut {
     int32_t elements;
