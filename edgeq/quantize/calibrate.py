@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
 
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from edgeq.errors import EdgeqError, Unsupported
 from edgeq.quantize.choose import choose_methods
 from edgeq.quantize.door import quiet, torch
+from edgeq.quantize.graphs import WEIGHTED, constant
 from edgeq.quantize.observers import make_room_for_bias
-from edgeq.quantize.rules import RULES, TFLiteQuantizer
+from edgeq.quantize.rules import TFLiteQuantizer
+from edgeq.quantize.simplify import exported
 
 Step = Callable[[int, int], None]
 
@@ -39,7 +40,7 @@ def calibrate(module: torch.nn.Module, quantizer: TFLiteQuantizer, samples: torc
         Unsupported: torch cannot export the network, or it holds an operation without an INT8 rule.
     """
     with quiet(), torch.no_grad():
-        graph = _export(module, samples[:1])
+        graph = exported(module, samples[:1])
         try:
             observed = prepare_pt2e(graph, quantizer)
         except EdgeqError:
@@ -56,25 +57,15 @@ def calibrate(module: torch.nn.Module, quantizer: TFLiteQuantizer, samples: torc
     return Calibrated(observed, quantised)
 
 
-def _export(module: torch.nn.Module, example: torch.Tensor) -> torch.fx.GraphModule:
-    try:
-        return torch.export.export(module, (example,)).module()
-    except Exception as error:  # the user's forward runs in here
-        raise Unsupported(
-            f"torch.export cannot trace the network: {_first_line(error)}",
-            hint="a forward without branches on values of tensors",
-        ) from error
-
-
 def _make_room_for_biases(observed: torch.fx.GraphModule) -> None:
     for node in observed.graph.nodes:
-        if RULES.get(node.target) is not TFLiteQuantizer.weighted or len(node.args) < 3 or node.args[2] is None:
+        if node.target not in WEIGHTED or len(node.args) < 3 or node.args[2] is None:
             continue
         source, weight, bias = node.args[:3]
         make_room_for_bias(
             observed.get_submodule(source.target),
             observed.get_submodule(weight.target),
-            attrgetter(bias.args[0].target)(observed),
+            constant(observed, bias.args[0]),
         )
 
 

@@ -6,25 +6,50 @@ ReLU is `layer1.0.conv1`, a block's sum `layer1.0.add`, the network's input `inp
 
 from __future__ import annotations
 
+import operator
+import re
+from pathlib import Path
+
 from edgeq.quantize.door import torch
 
 Node = torch.fx.Node
 
 # fx carries this entry of a node's meta through every later export.
 LABEL = "edgeq.label"
-RELUS = {torch.ops.aten.relu.default, torch.ops.aten.relu_.default}
+
+aten = torch.ops.aten
+# Activations that are part of the operation in front of them.
+RELUS = {aten.relu.default, aten.relu_.default, aten.relu6.default, aten.relu6_.default}
+
+_TORCH = Path(torch.__file__).parent
+_FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)')
+
+
+def operation(target: object) -> str:
+    """`conv2d` for what a call node calls, `aten.conv2d.default`."""
+    return getattr(target, "__name__", str(target)).removeprefix("aten.").partition(".")[0].rstrip("_")
 
 
 def place(node: Node) -> str:
     """Where in the network a node is: its module's path, and the operation if the module holds several."""
-    operation = str(node.target).removeprefix("aten.").partition(".")[0].rstrip("_")
+    name = operation(node.target)
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     if not stack:
-        return operation
+        return name
     path, module_class = stack[-1]
     if str(module_class).startswith("torch.nn.modules.") and path:
         return str(path)
-    return f"{path}.{operation}" if path else operation
+    return f"{path}.{name}" if path else name
+
+
+def where_in_source(node: Node) -> str:
+    """`place`, and where known the innermost line of the user's own forward: `features.3 (net.py:12)`."""
+    frames = [
+        frame
+        for frame in _FRAME.finditer(str(node.meta.get("stack_trace") or ""))
+        if not Path(frame["file"]).is_relative_to(_TORCH)
+    ]
+    return f"{place(node)} ({frames[-1]['file']}:{frames[-1]['line']})" if frames else place(node)
 
 
 def label_activations(quantised: torch.fx.GraphModule) -> dict[str, Node]:
@@ -38,7 +63,7 @@ def label_activations(quantised: torch.fx.GraphModule) -> dict[str, Node]:
         if node.target is not quantise:
             continue
         source = node.args[0]
-        name = "input" if source.op == "placeholder" else place(_behind_relu(source))
+        name = "input" if source.op == "placeholder" else place(_named_for(source))
         label, count = name, 0
         while label in labels:
             count += 1
@@ -54,9 +79,18 @@ def label_of(node: Node) -> str | None:
     return label
 
 
-def _behind_relu(node: Node) -> Node:
-    """The operation a fused ReLU belongs to; any other node itself."""
-    before = node.args[0] if node.target in RELUS else None
-    if isinstance(before, Node) and not str(before.target).startswith("quantized_decomposed."):
+def _named_for(node: Node) -> Node:
+    """The operation that a quantised result is named for.
+
+    A fused ReLU's is the one in front, a part's of a chunk is the chunk, a requantised tensor's where it was made.
+    """
+    before = node.args[0] if node.args else None
+    if not isinstance(before, Node):
+        return node
+    if str(node.target).startswith("quantized_decomposed."):
+        return _named_for(before)
+    if node.target is operator.getitem:
+        return before
+    if node.target in RELUS and not str(before.target).startswith("quantized_decomposed."):
         return before
     return node
