@@ -121,8 +121,28 @@ def _moved(b: Builder, x: str) -> str:
     """The kernels that move data: parts of x [1, 3] in another order, with a constant behind them."""
     parts = b.split(x, [b.like(f"part {i}", x, (1, size)) for i, size in enumerate((1, 2))], 1)
     constant = b.constant("constant", np.array([[-128, 5]], np.int8), b.tensors[x].quant)
-    moved = b.like("moved", x, (1, 5))
-    return b.node("CONCATENATION", [parts[1], constant, parts[0]], moved, axis=1, activation="NONE")
+    row = b.like("row", x, (1, 5))
+    b.node("CONCATENATION", [parts[1], constant, parts[0]], row, axis=1, activation="NONE")
+    shape = b.constant("pixel shape", np.array([1, 1, 1, 5], np.int32))
+    pixel = b.node("RESHAPE", [row, shape], b.like("pixel", x, (1, 1, 1, 5)))
+    return _spread(b, pixel)
+
+
+def _spread(b: Builder, x: str) -> str:
+    """The kernels that make one pixel [1, 1, 1, 5] many, and the convolution in groups behind them."""
+    rule = dict(align_corners=False, half_pixel_centers=True)
+    spread = b.activation("spread", (1, 2, 2, 4), 0.01, 4)
+    weights = b.weights("w4", 4, 2, 2, 5)
+    operands = [b.constant("spread shape", np.array([1, 2, 2, 4], np.int32)), weights, x, b.bias("b4", x, weights)]
+    attrs = dict(stride_h=2, stride_w=2, padding="VALID", activation="NONE")
+    b.node("TRANSPOSE_CONV", operands, spread, **attrs)
+    smooth = b.like("smooth", spread, (1, 3, 4, 4))
+    b.node("RESIZE_BILINEAR", [spread, b.constant("3x4", np.array([3, 4], np.int32))], smooth, **rule)
+    near = b.like("near", spread, (1, 5, 6, 4))
+    b.node("RESIZE_NEAREST_NEIGHBOR", [smooth, b.constant("5x6", np.array([5, 6], np.int32))], near, **rule)
+    groups = b.activation("groups", (1, 5, 6, 2), 0.05, 0)
+    weights = b.weights("w5", 2, 1, 1, 2)
+    return b.conv(near, weights, b.bias("b5", near, weights), groups, "VALID")
 
 
 def _element_wise(b: Builder, x: str) -> str:

@@ -39,7 +39,7 @@ _TYPES = {
 }
 _TYPE_NAMES = {code: name for name, code in _TYPES.items()}
 _VECTORS = ("squeeze_dims",)
-_ENUMS = {"padding": schema.Padding, "activation": schema.ActivationFunctionType}
+_ENUMS = {"padding": schema.Padding, "activation": schema.ActivationFunctionType, "mirror": schema.MirrorPadMode}
 
 
 def _names(enum: Any) -> dict[int, str]:

@@ -23,18 +23,22 @@ from edgeq.ops import (
     logistic,
     maximum,
     mean,
+    mirror_pad,
     mul,
     pad,
     pool2d,
     prelu,
+    quantize,
     relu,
     reshape,
+    resize,
     slices,
     softmax,
     space_depth,
     split,
     squeeze,
     transpose,
+    transpose_conv,
 )
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step
 
@@ -58,13 +62,17 @@ OPS: dict[str, Operator] = {
         pool2d.MAX_POOL_2D,
         mean.MEAN,
         maximum.MINIMUM,
+        mirror_pad.OPERATOR,
         mul.OPERATOR,
         pad.PAD,
         pad.PADV2,
         prelu.OPERATOR,
+        quantize.OPERATOR,
         relu.RELU,
         relu.RELU6,
         reshape.OPERATOR,
+        resize.BILINEAR,
+        resize.NEAREST,
         slices.SLICE,
         softmax.OPERATOR,
         space_depth.SPACE_TO_DEPTH,
@@ -76,6 +84,7 @@ OPS: dict[str, Operator] = {
         mean.SUM,
         logistic.TANH,
         transpose.OPERATOR,
+        transpose_conv.OPERATOR,
     )
 }
 BY_CODE: dict[int, Operator] = {operator.code: operator for operator in OPS.values()}

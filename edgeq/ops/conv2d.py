@@ -1,4 +1,8 @@
-"""CONV_2D: int8 activations NHWC, OHWI weights per channel (axis 0) or per tensor, int32 bias."""
+"""CONV_2D: int8 activations NHWC, OHWI weights per channel (axis 0) or per tensor, int32 bias.
+
+Weights of fewer input channels than the activation's make it a grouped one: output channels in as many parts, each of
+which reads its own part of the input channels.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,10 @@ def _window(graph: Graph, node: Node) -> Window:
     return window(graph, node, (weights.shape[1], weights.shape[2]))
 
 
+def _groups(x: Tensor, weights: Tensor) -> int:
+    return x.shape[3] // weights.shape[3]
+
+
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
     """[N, out_h, out_w, O]."""
     x, weights = graph.input(node, 0), graph.input(node, 1)
@@ -28,13 +36,14 @@ def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
 
 
 def check(graph: Graph, node: Node) -> None:
-    """int8 in and out, symmetric constant weights OHWI whose I is the input's C."""
+    """int8 in and out, symmetric constant weights OHWI whose I is the input's C or its C in each group."""
     x, weights = graph.input(node, 0), graph.input(node, 1)
     require_int8(graph, node, x, graph.output(node))
     check_weights(graph, node, axis=0)
-    if len(x.shape) != 4 or len(weights.shape) != 4 or weights.shape[3] != x.shape[3]:
+    fits = len(x.shape) == len(weights.shape) == 4 and x.shape[3] % max(weights.shape[3], 1) == 0
+    if not fits or weights.shape[0] % _groups(x, weights):
         raise Unsupported(
-            f"weights {list(weights.shape)} do not fit an input of {list(x.shape)} (grouped convolution?)",
+            f"weights {list(weights.shape)} do not fit an input of {list(x.shape)}",
             where=f"node {node.name}",
         )
 
@@ -45,8 +54,15 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     channels = weights.shape[0]
     # Padding counts as the zero point, so that it adds nothing.
     patches = _window(graph, node).patches(inputs[0].astype(np.int16) - x.zero_point, fill=0)
-    columns = patches.reshape(-1, weights[0].size)
-    acc = exact_matmul(columns, weights.reshape(channels, -1).T) + bias_values(graph, node, channels)
+    groups, depth = _groups(x, graph.input(node, 1)), weights.shape[3]
+    sums = [
+        exact_matmul(
+            patches[..., i * depth : (i + 1) * depth].reshape(-1, weights[0].size),
+            part.reshape(len(part), -1).T,
+        )
+        for i, part in enumerate(np.split(weights, groups))
+    ]
+    acc = np.concatenate(sums, axis=1) + bias_values(graph, node, channels)
     clamp = activation_range(node.attrs["activation"], y.scale, y.zero_point)
     out = requantise(acc, *channel_multipliers(graph, node, channels), y.zero_point, clamp)
     return out.reshape(*patches.shape[:3], channels)
@@ -58,7 +74,7 @@ def macs(graph: Graph, node: Node) -> int:
 
 
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
-    """plan-format.md#conv2d_s8."""
+    """plan-format.md#conv2d_s8 and plan-format.md#grouped_conv2d_s8."""
     x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
     win = _window(graph, node)
     multipliers, shifts = channel_multipliers(graph, node, weights.shape[0])
@@ -67,7 +83,8 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
         x.zero_point, y.zero_point, *activation_range(node.attrs["activation"], y.scale, y.zero_point),
         *constant_offsets(graph, node, locate), *multipliers.tolist(), *shifts.tolist(),
     )  # fmt: skip
-    return Step("conv2d_s8", pack_i32(*fields))
+    groups = _groups(x, weights)
+    return Step("conv2d_s8", pack_i32(*fields)) if groups == 1 else Step("grouped_conv2d_s8", pack_i32(*fields, groups))
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
@@ -80,8 +97,10 @@ def from_onnx(low: Lowering, node: Node) -> None:
     if groups == x.shape[-1] and groups > 1:
         lower_depthwise(low, node, x, weights)
         return
-    if groups != 1:
-        raise Unsupported(f"a convolution in {groups} groups", where=f"node {node.name}")
+    if weights.shape[3] * groups != x.shape[3]:
+        raise Unsupported(
+            f"{groups} groups of {weights.shape[3]} channels, not {x.shape[3]}", where=f"node {node.name}"
+        )
     size = (weights.shape[1], weights.shape[2])
     stride, dilation = onnx_pair(node, "strides"), onnx_pair(node, "dilations")
     source, padding = padded_input(low, node, x, onnx_pads(node, x.shape, size), size, stride, dilation, x.zero_point)
@@ -106,6 +125,7 @@ def case(
     bias: bool = True,
     zero_points: tuple[int, int] = (3, -5),
     scales: tuple[float, float] = (0.05, 0.4),
+    groups: int = 1,
     seed: int = 0,
 ) -> Graph:
     """A graph of one convolution with seeded values."""
@@ -113,9 +133,9 @@ def case(
     n_scales = out_channels if per_channel else 1
     scale = tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.02, n_scales))
     weights = Tensor(
-        "w", (out_channels, *size, x_shape[3]), "int8",
+        "w", (out_channels, *size, x_shape[3] // groups), "int8",
         QuantParams(scale, (0,) * n_scales, 0 if per_channel else None),
-        seeded(out_channels, *size, x_shape[3], seed=seed, low=-127),
+        seeded(out_channels, *size, x_shape[3] // groups, seed=seed, low=-127),
     )  # fmt: skip
     bias_quant = QuantParams(
         tuple(float(np.float32(scales[0]) * np.float32(s)) for s in scale),
@@ -154,6 +174,8 @@ def cases() -> Iterable[Graph]:
     yield case((1, 6, 6, 8), 8, (1, 1), stride=(2, 2), bias=False, activation="RELU6", scales=(0.05, 0.03))
     yield case((1, 4, 4, 8), 3, (3, 3), scales=(0.05, 1e-4), seed=9)  # factors above one shift left
     yield case((1, 4, 4, 8), 3, (3, 3), scales=(1e-9, 0.9), seed=10)  # factors so small that all bits leave
+    yield case((1, 5, 4, 6), 4, (3, 3), groups=2, seed=11)
+    yield case((1, 5, 6, 12), 9, (2, 3), groups=3, stride=(2, 1), dilation=(1, 2), padding="VALID", per_channel=False)
 
 
 OPERATOR = Operator(

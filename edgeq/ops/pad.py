@@ -1,4 +1,4 @@
-"""PAD and PADV2: constant padding of height and width."""
+"""PAD and PADV2: constant padding of every axis but the batch."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from edgeq.ops.operator import (
 from edgeq.ops.window import LIMIT, same_padding
 
 
-def amounts(graph: Graph, node: Node) -> tuple[int, int, int, int]:
-    """(top, left, bottom, right)."""
-    table = constant_ints(graph, node, 1)
-    if len(table) != 8 or any(table[:2] + table[6:]) or not 0 <= min(table) <= max(table) <= LIMIT:
+def amounts(graph: Graph, node: Node) -> list[tuple[int, int]]:
+    """(before, after) of each axis."""
+    table, rank = constant_ints(graph, node, 1), len(graph.input(node, 0).shape)
+    if len(table) != 2 * rank or any(table[:2]) or not 0 <= min(table) <= max(table) <= LIMIT:
         raise Unsupported(
-            f"{node.op} pads height and width of a rank 4 tensor by at most {LIMIT}, not {table}",
+            f"{node.op} pads {rank} axes by at most {LIMIT} each and the batch not at all, not {table}",
             where=f"node {node.name}",
         )
-    return table[2], table[4], table[3], table[5]
+    return list(zip(table[::2], table[1::2], strict=True))
 
 
 def value(graph: Graph, node: Node) -> int:
@@ -39,10 +39,9 @@ def value(graph: Graph, node: Node) -> int:
 
 
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
-    """[N, H + top + bottom, W + left + right, C]."""
-    n, h, w, c = graph.input(node, 0).shape
-    top, left, bottom, right = amounts(graph, node)
-    return n, h + top + bottom, w + left + right, c
+    """Each axis with its amounts."""
+    sizes = zip(graph.input(node, 0).shape, amounts(graph, node), strict=True)
+    return tuple(n + before + after for n, (before, after) in sizes)
 
 
 def check(graph: Graph, node: Node) -> None:
@@ -50,22 +49,20 @@ def check(graph: Graph, node: Node) -> None:
     x, y = graph.input(node, 0), graph.output(node)
     require_int8(graph, node, x, y)
     require_same_quantisation(graph, node, x, y, *([graph.input(node, 2)] if node.op == "PADV2" else []))
-    if len(x.shape) != 4 or (node.op == "PADV2" and graph.input(node, 2).dtype != "int8"):
+    if len(x.shape) > 4 or (node.op == "PADV2" and graph.input(node, 2).dtype != "int8"):
         raise Unsupported(f"{node.op} of {list(x.shape)}, or with a value that is not int8", where=f"node {node.name}")
     amounts(graph, node)
 
 
 def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     """numerics.md#pad."""
-    top, left, bottom, right = amounts(graph, node)
-    widths = ((0, 0), (top, bottom), (left, right), (0, 0))
-    return np.pad(inputs[0], widths, constant_values=value(graph, node))
+    return np.pad(inputs[0], amounts(graph, node), constant_values=value(graph, node))
 
 
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
     """plan-format.md#pad_s8."""
-    top, left, _, _ = amounts(graph, node)
-    return Step("pad_s8", pack_i32(top, left, value(graph, node)))
+    before = [pair[0] for pair in amounts(graph, node)[1:]]
+    return Step("pad_s8", pack_i32(*[0] * (3 - len(before)), *before, value(graph, node)))
 
 
 def padded_input(
@@ -98,13 +95,16 @@ def padded_input(
     return name, "VALID"
 
 
-def _case(op: str, zero_point: int) -> Graph:
+_IMAGE = ((0, 0), (1, 2), (3, 0), (0, 0))
+
+
+def _case(op: str, zero_point: int, table: Sequence[tuple[int, int]] = _IMAGE) -> Graph:
     quant = QuantParams.per_tensor(0.1, zero_point)
-    table = np.array([[0, 0], [1, 2], [3, 0], [0, 0]], np.int32)
+    shape = (1, 4, 3, 5)[: len(table)]
     tensors = [
-        Tensor("x", (1, 4, 3, 5), "int8", quant),
-        Tensor("amounts", (4, 2), "int32", None, table),
-        Tensor("y", (1, 7, 6, 5), "int8", quant),
+        Tensor("x", shape, "int8", quant),
+        Tensor("amounts", (len(table), 2), "int32", None, np.array(table, np.int32)),
+        Tensor("y", tuple(n + sum(pair) for n, pair in zip(shape, table, strict=True)), "int8", quant),
     ]
     inputs = ["x", "amounts"]
     if op == "PADV2":
@@ -114,13 +114,16 @@ def _case(op: str, zero_point: int) -> Graph:
 
 
 def pad_cases() -> Iterable[Graph]:
-    """Uneven amounts, zero points at the edge and in the middle."""
+    """Uneven amounts, zero points at the edge and in the middle, channels, other ranks."""
     yield from (_case("PAD", z) for z in (-128, 0, 7))
+    yield _case("PAD", 3, ((0, 0), (1, 0), (0, 2), (3, 1)))
+    yield _case("PAD", 3, ((0, 0), (2, 1)))
 
 
 def padv2_cases() -> Iterable[Graph]:
     """A value that is not the zero point."""
     yield from (_case("PADV2", z) for z in (-128, 9))
+    yield _case("PADV2", 3, ((0, 0), (1, 0), (0, 2)))
 
 
 PAD = Operator("PAD", 34, "PadOptions", {}, 2, output_shape, check, reference, pad_cases, step=step)

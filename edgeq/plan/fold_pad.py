@@ -24,13 +24,16 @@ def fold_pad(graph: Graph) -> Graph:
 def _folded(graph: Graph, node: Node, padding: Node | None) -> Node:
     if padding is None or not _same_meaning(graph, node, padding):
         return node
-    attrs = {**node.attrs, "extra_padding": pad.amounts(graph, padding)}
+    _, (top, bottom), (left, right), _ = pad.amounts(graph, padding)
+    attrs = {**node.attrs, "extra_padding": (top, left, bottom, right)}
     return replace(node, inputs=(padding.inputs[0], *node.inputs[1:]), attrs=attrs)
 
 
 def _same_meaning(graph: Graph, node: Node, padding: Node) -> bool:
     if node.attrs.get("padding") != "VALID":
         return False  # SAME would be reckoned from another size
+    if any(pad.amounts(graph, padding)[3]):
+        return False  # channels
     filled = pad.value(graph, padding)
     if node.op in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return filled == graph.input(node, 0).zero_point

@@ -50,6 +50,16 @@ void eq_conv2d_s8_mac16(const eq_conv2d *p, int32_t block, const int8_t *input, 
 void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,
                             const int32_t *bias, int8_t *output);
 
+/* Output channels in `groups` parts, each of which reads its own part of the input channels:
+ * weights[out.channels][window.height][window.width][in.channels / groups]. */
+void eq_grouped_conv2d_s8(const eq_conv2d *p, int32_t groups, const int8_t *input, const int8_t *weights,
+                          const int32_t *bias, int8_t *output);
+
+/* The window moves over the output: each input pixel adds to the outputs below it. Weights as eq_conv2d_s8's;
+ * the padding is what is left out in front of the output, the dilation is 1. */
+void eq_transpose_conv_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights, const int32_t *bias,
+                          int8_t *output);
+
 typedef struct eq_fully_connected {
     int32_t rows, inputs, outputs;
     int32_t in_zero_point;
@@ -136,7 +146,7 @@ void eq_mean_s8(const eq_mean *p, const int8_t *input, int8_t *output);
 
 typedef struct eq_pad {
     eq_shape in, out;
-    int32_t top, left;
+    int32_t top, left, front; /* rows, columns and channels before the input's first */
     int8_t value;
 } eq_pad;
 
@@ -156,6 +166,26 @@ typedef struct eq_copy {
 
 /* A part of the input to a part of the output, element by element; the rest of the output stays as it is. */
 void eq_copy_s8(const eq_copy *p, const int8_t *input, int8_t *output);
+
+typedef struct eq_take {
+    eq_shape in, out;
+    const int32_t *rows, *columns; /* of the input, one for each row and column of the output */
+    const int32_t *channels;       /* likewise; NULL: all of them as they are */
+} eq_take;
+
+void eq_take_s8(const eq_take *p, const int8_t *input, int8_t *output);
+
+/* An output row's or column's place between two of the input: distance in 1/1024 from the one in front. */
+typedef struct eq_neighbours {
+    int32_t front, behind, distance;
+} eq_neighbours;
+
+typedef struct eq_resize {
+    eq_shape in, out;
+    const eq_neighbours *rows, *columns; /* one for each row and column of the output */
+} eq_resize;
+
+void eq_resize_bilinear_s8(const eq_resize *p, const int8_t *input, int8_t *output);
 
 typedef struct eq_softmax {
     int32_t rows, columns;
