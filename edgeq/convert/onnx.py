@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
 
+from edgeq.convert.qoperator import ONNX_DOMAINS, expand_qoperators
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node, Tensor
 
@@ -35,7 +36,7 @@ def read_onnx(data: bytes, name: str) -> Graph:
     constants = {init.name: _array(init) for init in graph.initializer}
     nodes: list[Node] = []
     for i, proto in enumerate(graph.node):
-        if proto.domain not in ("", "ai.onnx"):
+        if proto.domain not in ONNX_DOMAINS:
             raise Unsupported(f"the operator {proto.domain}::{proto.op_type} is not ONNX's own", where=_at(proto, i))
         attrs = {a.name: _attribute(a) for a in proto.attribute if a.name != "metadata"}
         if proto.op_type == "Constant":
@@ -49,8 +50,10 @@ def read_onnx(data: bytes, name: str) -> Graph:
     inputs = tuple(v.name for v in graph.input if v.name not in constants)
     outputs = tuple(v.name for v in graph.output)
     tensors = {n: Tensor(n, tuple(v.shape), str(v.dtype), None, v) for n, v in constants.items()}
+    # A file may describe tensors that are no more, as a quantiser leaves them behind.
+    used = {*inputs, *outputs, *(name for node in nodes for name in (*node.inputs, *node.outputs))}
     for value in (*graph.input, *graph.value_info, *graph.output):
-        if value.name not in tensors:
+        if value.name in used and value.name not in tensors:
             tensors[value.name] = _activation(value)
     for node in nodes:
         for output in node.outputs:
@@ -70,7 +73,7 @@ def _parse(data: bytes, name: str) -> onnx.ModelProto:
         model.ParseFromString(data)
     except DecodeError as e:
         raise BadInput("is not an ONNX model (it does not parse)", where=name) from e
-    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
+    version = next((o.version for o in model.opset_import if o.domain in ONNX_DOMAINS), None)
     if not model.graph.node or version is None:
         raise BadInput("is not an ONNX model (no graph or no opset)", where=name)
     if version not in OPSETS:
@@ -81,6 +84,7 @@ def _parse(data: bytes, name: str) -> onnx.ModelProto:
         )
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _constant_protos(model)):
         raise Unsupported("weights in a file beside the model", where=name, hint="save it as one file")
+    expand_qoperators(model)
     try:
         onnx.checker.check_model(model)
         # Inference fills in what an exporter left out; what it contradicts is an error.

@@ -13,10 +13,16 @@ import numpy as np
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import ABSENT, Graph, Node, QuantParams, Tensor
 
-# These pass values through: where an exporter leaves their output unquantised, it has their input's quantisation.
-PASS_THROUGH = ("MaxPool", "Reshape", "Flatten", "Squeeze", "Transpose")
-# Inputs that are shapes, axes or bounds, never quantised.
-PLAIN_INPUTS = {"Reshape": (1,), "Squeeze": (1,), "ReduceMean": (1,), "ReduceSum": (1,), "Clip": (1, 2)}
+# What these write is part of what they read: without a quantisation of its own it has the input's. They mean the same
+# on integers as on the real numbers that those stand for.
+PASS_THROUGH = (
+    "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "DepthToSpace",
+    "SpaceToDepth",
+)  # fmt: skip
+# Real constants that are bounds, fillings or factors, never quantised.
+PLAIN_INPUTS = {"Clip": (1, 2), "Pad": (2,), "Resize": (1, 2)}
+BIAS = 2  # of Conv and Gemm
+INTEGERS = ("int8", "uint8")
 
 
 def fold_qdq(graph: Graph) -> Graph:
@@ -84,23 +90,24 @@ class _Fold:
 
     def _quantize(self, node: Node) -> None:
         source, q = node.inputs[0], node.outputs[0]
-        params = self._params(node)
+        params, tensor_q = self._params(node), self.graph.output(node)
         tensor = self.graph.input(node, 0)
         if tensor.data is not None:  # an unfolded weight: quantise it here
-            values = params.quantise(tensor.data, self.graph.tensor(q).dtype)
-            self.tensors[q] = replace(self.graph.tensor(q), quant=params, data=values)
+            values = params.quantise(tensor.data, tensor_q.dtype)
+            self.tensors[q] = replace(tensor_q, quant=params, data=values)
             return
         there = self.integer.get(source)
         if there is None:
             raise Unsupported(f"{source} is quantised before it is computed", where=f"node {node.name}")
         if there == q:
             return
-        if self.tensors[there].quant != params:
-            raise Unsupported(
-                f"{source} is quantised twice with different scales", where=f"node {node.name}",
-                hint="quantise each activation once",
-            )  # fmt: skip
-        self.integer[q] = there  # a second reader with the same parameters
+        if self.tensors[there].quant == params and self.tensors[there].dtype == tensor_q.dtype:
+            self.integer[q] = there  # a second reader with the same parameters
+            return
+        raise Unsupported(
+            f"{source} is quantised twice with different scales", where=f"node {node.name}",
+            hint="quantise each activation once",
+        )  # fmt: skip
 
     def _dequantize(self, node: Node) -> None:
         q = self.integer.get(node.inputs[0], node.inputs[0])
@@ -108,39 +115,48 @@ class _Fold:
         if tensor.quant is None:
             self.tensors[q] = tensor = replace(tensor, quant=params)
         if tensor.quant != params:
-            raise BadInput(
-                f"{q} is dequantised with another scale than it was quantised with", where=f"node {node.name}"
-            )
+            if tensor.data is None:
+                raise BadInput(
+                    f"{q} is dequantised with another scale than it was quantised with", where=f"node {node.name}"
+                )
+            q = node.outputs[0]  # equal integers that stand for two constants
+            self.tensors[q] = replace(tensor, name=q, quant=params)
         self.integer[node.outputs[0]] = q
 
     def _operator(self, node: Node) -> None:
-        plain = PLAIN_INPUTS.get(node.op, ())
-        inputs = tuple(n if i in plain else self._operand(node, n) for i, n in enumerate(node.inputs))
-        if len(node.outputs) != 1:
-            raise Unsupported(f"{node.op} with {len(node.outputs)} outputs", where=f"node {node.name}")
-        self.nodes.append(replace(node, inputs=inputs, outputs=(self._result(node, inputs),)))
+        inputs = tuple(self._operand(node, i) for i in range(len(node.inputs)))
+        outputs = tuple(self._result(node, name, inputs[0]) for name in node.outputs)
+        self.nodes.append(replace(node, inputs=inputs, outputs=outputs))
 
-    def _operand(self, node: Node, name: str) -> str:
+    def _operand(self, node: Node, index: int) -> str:
+        name = node.inputs[index]
         if name == ABSENT:
             return name
         if name in self.integer:
             return self.integer[name]
-        tensor = self.graph.tensor(name)
-        if tensor.is_constant and tensor.dtype == "float32" and node.op in ("Conv", "Gemm") and name == node.inputs[-1]:
-            return name  # a float bias, quantised when the operator is lowered
+        tensor = self.tensors[name]
+        if tensor.is_constant and tensor.dtype == "float32":
+            plain = (BIAS,) if node.op in ("Conv", "ConvTranspose", "Gemm") else PLAIN_INPUTS.get(node.op, ())
+            if index in plain:
+                return name
+        elif tensor.dtype not in ("float32", *INTEGERS):
+            return name  # a shape, axes or amounts
+        elif tensor.quant is not None and (node.op in PASS_THROUGH or node.op == "Concat"):
+            return name  # an operator on integers
         raise Unsupported(
             f"{node.op} reads {name} in {tensor.dtype}, unquantised", where=f"node {node.name}",
             hint="quantise every activation and weight (QuantizeLinear and DequantizeLinear around each operator)",
         )  # fmt: skip
 
-    def _result(self, node: Node, inputs: tuple[str, ...]) -> str:
-        name = node.outputs[0]
+    def _result(self, node: Node, name: str, source: str) -> str:
         quantised = self._quantize_readers(name)
         if quantised and len(quantised) == len(self.readers[name]):
             return self._settle(name, quantised[0])
-        if node.op in PASS_THROUGH and not quantised:
-            source = self.tensors[inputs[0]]
-            self.tensors[name] = replace(self.graph.tensor(name), dtype=source.dtype, quant=source.quant)
+        given = self.tensors[source] if source != ABSENT else None
+        if name == ABSENT or given is None:
+            return name
+        if node.op in PASS_THROUGH or self.tensors[name].dtype in INTEGERS:
+            self.tensors[name] = replace(self.tensors[name], dtype=given.dtype, quant=given.quant)
             self.integer[name] = name
             return name
         raise Unsupported(

@@ -1,0 +1,147 @@
+"""Small float ONNX networks as a user has them, and what onnxruntime's `quantize_static` makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+CALIBRATION = 16
+
+
+class FloatNet:
+    """Collects nodes and seeded weights. The input is x, NCHW; the output is y."""
+
+    def __init__(self, *shape: int, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.shape = shape
+        self.nodes: list[onnx.NodeProto] = []
+        self.initialisers: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        self.initialisers.append(numpy_helper.from_array(values, name))
+        return name
+
+    def weights(self, name: str, *shape: int) -> str:
+        spread = 1 / np.sqrt(np.prod(shape[1:]))
+        return self.constant(name, (self.rng.normal(size=shape) * spread).astype(np.float32))
+
+    def node(self, op: str, inputs: Sequence[str], output: str, **attrs: Any) -> str:
+        self.nodes.append(helper.make_node(op, list(inputs), [output], name=f"the {output}", **attrs))
+        return output
+
+    def conv(self, x: str, output: str, *shape: int, relu: str = "Relu", bias: bool = True, **attrs: Any) -> str:
+        operands = [x, self.weights(f"{output}.w", *shape)]
+        if bias:
+            operands.append(self.weights(f"{output}.b", shape[0], 1))
+            self.initialisers[-1].dims[:] = [shape[0]]
+        if not relu:
+            return self.node("Conv", operands, output, **attrs)
+        front = self.node("Conv", operands, f"{output}.c", **attrs)
+        bounds = []
+        if relu == "Clip":
+            bounds = [self.constant(f"{output}.{n}", np.array(v, np.float32)) for n, v in (("low", 0), ("high", 6))]
+        return self.node(relu, [front, *bounds], output)
+
+    def dense(self, x: str, inputs: int, outputs: int) -> str:
+        bias = self.weights("dense.b", outputs, 1)
+        self.initialisers[-1].dims[:] = [outputs]
+        return self.node("Gemm", [x, self.weights("dense.w", outputs, inputs), bias], "y", transB=1)
+
+    def model(self, opset: int = 17) -> onnx.ModelProto:
+        value = helper.make_tensor_value_info
+        ends = [value("x", TensorProto.FLOAT, self.shape)], [value("y", TensorProto.FLOAT, None)]
+        graph = helper.make_graph(self.nodes, "net", *ends, self.initialisers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+
+
+def residual() -> FloatNet:
+    """A ResNet's parts: a strided stem, a padded pool, a sum with the shortcut, a mean, a classifier."""
+    net = FloatNet(1, 3, 16, 16)
+    net.conv("x", "stem", 8, 3, 3, 3, pads=[1] * 4, strides=[2, 2])
+    pooled = net.node("MaxPool", ["stem"], "pooled", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    net.conv(pooled, "a", 8, 8, 3, 3, pads=[1] * 4)
+    net.conv("a", "b", 8, 8, 3, 3, pads=[1] * 4, relu="", bias=False)
+    net.node("Add", ["b", pooled], "sum")
+    net.node("Relu", ["sum"], "block")
+    flat = net.node("Flatten", [net.node("GlobalAveragePool", ["block"], "mean")], "flat")
+    net.dense(flat, 8, 5)
+    return net
+
+
+def mobile() -> FloatNet:
+    """A MobileNet's parts, Clip(0, 6) for an activation; the classifier reads a flattened feature map."""
+    net = FloatNet(1, 3, 12, 10, seed=1)
+    net.conv("x", "stem", 6, 3, 3, 3, pads=[0, 0, 1, 1], strides=[2, 2], relu="Clip")
+    net.conv("stem", "wide", 12, 6, 1, 1, relu="Clip")
+    net.conv("wide", "deep", 12, 1, 3, 3, pads=[1] * 4, group=12, relu="Clip")
+    net.conv("deep", "narrow", 6, 12, 1, 1, relu="")
+    net.node("Add", ["narrow", "stem"], "block")
+    net.node("AveragePool", ["block"], "pooled", kernel_shape=[2, 2], strides=[2, 2])
+    shape = net.constant("shape", np.array([1, -1], np.int64))
+    net.dense(net.node("Reshape", ["pooled", shape], "flat"), 36, 4)
+    return net
+
+
+NETS: dict[str, Callable[[], FloatNet]] = {"residual": residual, "mobile": mobile}
+
+
+class _Samples:
+    """onnxruntime's CalibrationDataReader."""
+
+    def __init__(self, shape: tuple[int, ...], name: str) -> None:
+        rng = np.random.default_rng(7)
+        self._samples: Iterator[dict[str, NDArray[np.float32]]] = iter(
+            [{name: rng.normal(size=shape).astype(np.float32)} for _ in range(CALIBRATION)]
+        )
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        return next(self._samples, None)
+
+
+def quantised(
+    model: onnx.ModelProto,
+    folder: Path,
+    *,
+    qoperator: bool = False,
+    per_channel: bool = False,
+    activations: str = "QInt8",
+    weights: str = "QInt8",
+    **options: Any,
+) -> bytes:
+    """The bytes that `onnxruntime.quantization.quantize_static` writes, weights symmetric."""
+    from onnxruntime import quantization as q
+
+    given = model.graph.input[0]
+    shape = tuple(d.dim_value for d in given.type.tensor_type.shape.dim)
+    output = folder / "quantised.onnx"
+    own = onnx.ModelProto()  # it changes what it is given
+    own.CopyFrom(model)
+    q.quantize_static(
+        own, output, _Samples(shape, given.name),
+        quant_format=q.QuantFormat.QOperator if qoperator else q.QuantFormat.QDQ, per_channel=per_channel,
+        activation_type=q.QuantType[activations], weight_type=q.QuantType[weights],
+        extra_options={"WeightSymmetric": True, **options},
+    )  # fmt: skip
+    return output.read_bytes()
+
+
+def every_value(data: bytes, real: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Every tensor that onnxruntime computes for one input, by name, its graph optimisations off."""
+    import onnxruntime as ort
+
+    model = onnx.load_from_string(data)
+    names = [name for node in model.graph.node for name in node.output if name]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return dict(zip(names, session.run(names, {model.graph.input[0].name: real}), strict=True))
