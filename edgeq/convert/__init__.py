@@ -4,7 +4,7 @@ read_onnx         ONNX operators, float tensors, NCHW; QLinearConv and its kin a
 fuse_activation   Relu and Clip(0, 6) become an attribute of the operator in front
 fold_qdq          QuantizeLinear and DequantizeLinear become QuantParams; all tensors integer
 signed            uint8 becomes int8
-rescale           averages with an output scale of their own become convolutions
+rescale           what TFLite wants at one scale is rescaled in front or behind
 to_nhwc           NCHW becomes NHWC, weights OIHW become OHWI
 lower             ONNX operators become TFLite's
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeq.graph import Graph, Node
 from edgeq.ops import lut
 from edgeq.ops.numerics import Ints, multiply_by_quantized_multiplier, quantize_multiplier
-from edgeq.ops.operator import Operator, same_as_input
+from edgeq.ops.operator import Lowering, Operator, same_as_input
 
 
 def rule(graph: Graph, node: Node) -> Ints:
@@ -15,8 +15,13 @@ def rule(graph: Graph, node: Node) -> Ints:
     return multiply_by_quantized_multiplier(lut.distances(graph, node), *factor) + y.zero_point
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """A QuantizeLinear that goes from one scale to another."""
+    low.emit("QUANTIZE", node.name, node.inputs, node.outputs)
+
+
 OPERATOR = Operator(
     name="QUANTIZE", code=114, options="QuantizeOptions", fields={}, version=2, output_shape=same_as_input,
     check=lut.check_one_input, reference=lut.reference_of(rule), cases=lambda: lut.rescaling_cases("QUANTIZE"),
-    step=lut.step_of(rule), element_wise=True,
+    onnx=("QuantizeLinear",), from_onnx=from_onnx, step=lut.step_of(rule), element_wise=True,
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """QuantizeLinear and DequantizeLinear become the QuantParams of integer tensors.
 
-Needs: ONNX operators; every activation quantised, as QDQ. Promises: no QuantizeLinear or DequantizeLinear, every
-operator reads and writes integer tensors; a float island is an error that names the node.
+Needs: ONNX operators; every activation quantised, as QDQ. Promises: no DequantizeLinear; every operator reads and
+writes integer tensors; a QuantizeLinear that is left has one input and goes from one scale to another. A float island
+is an error that names the node.
 """
 
 from __future__ import annotations
@@ -104,10 +105,8 @@ class _Fold:
         if self.tensors[there].quant == params and self.tensors[there].dtype == tensor_q.dtype:
             self.integer[q] = there  # a second reader with the same parameters
             return
-        raise Unsupported(
-            f"{source} is quantised twice with different scales", where=f"node {node.name}",
-            hint="quantise each activation once",
-        )  # fmt: skip
+        self.tensors[q] = replace(tensor_q, quant=params)
+        self.nodes.append(replace(node, inputs=(there,), attrs={}))  # from one scale to another
 
     def _dequantize(self, node: Node) -> None:
         q = self.integer.get(node.inputs[0], node.inputs[0])

@@ -19,7 +19,7 @@ from edgeq.graph import Graph, Node, QuantParams, Tensor
 NHWC = (0, 2, 3, 1)  # where each axis comes from
 AXIS = (0, 3, 1, 2)  # where each NCHW axis goes
 FLATTENING = ("Reshape", "Flatten", "Squeeze")
-LAYOUT_FREE = ("Conv", "Add", "MaxPool", "AveragePool", "GlobalAveragePool", "Relu")
+LAYOUT_FREE = ("Conv", "Add", "MaxPool", "AveragePool", "GlobalAveragePool", "Relu", "QuantizeLinear")
 
 
 def to_nhwc(graph: Graph) -> Graph:
