@@ -20,5 +20,5 @@ def rule(graph: Graph, node: Node) -> Ints:
 OPERATOR = Operator(
     name="ABS", code=101, options="AbsOptions", fields={}, version=2, output_shape=same_as_input,
     check=lut.check_one_input, reference=lut.reference_of(rule), cases=lambda: lut.rescaling_cases("ABS"),
-    step=lut.step_of(rule), element_wise=True,
+    onnx=("Abs",), from_onnx=lut.from_onnx_as("ABS"), step=lut.step_of(rule), element_wise=True,
 )  # fmt: skip

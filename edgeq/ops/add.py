@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node
 from edgeq.ops import broadcast
+from edgeq.ops.hard_sigmoid import lower_hard_sigmoid
 from edgeq.ops.numerics import (
     activation_range,
     multiply_by_quantized_multiplier,
@@ -58,8 +59,12 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """Add, with a fused activation."""
-    low.emit("ADD", node.name, node.inputs, node.outputs, activation=node.attrs.get("activation", "NONE"))
+    """Add and Sub, with a fused activation; HardSigmoid."""
+    if node.op == "HardSigmoid":
+        lower_hard_sigmoid(low, node)
+        return
+    inputs = [broadcast.lower_operand(low, node, i) for i in (0, 1)]
+    low.emit(node.op.upper(), node.name, inputs, node.outputs, activation=node.attrs.get("activation", "NONE"))
 
 
 def _cases(op: str) -> Iterable[Graph]:
@@ -76,10 +81,11 @@ _KERNELS = {"ADD": "add_s8", "SUB": "sub_s8"}
 
 ADD = Operator(
     name="ADD", code=0, options="AddOptions", fields=_FIELDS, version=2, output_shape=broadcast.output_shape,
-    check=check, reference=reference, cases=lambda: _cases("ADD"), onnx=("Add",), from_onnx=from_onnx, step=step,
-    element_wise=True,
+    check=check, reference=reference, cases=lambda: _cases("ADD"),
+    onnx=("Add", "HardSigmoid"), from_onnx=from_onnx, step=step, element_wise=True,
 )  # fmt: skip
 SUB = Operator(
     name="SUB", code=41, options="SubOptions", fields=_FIELDS, version=3, output_shape=broadcast.output_shape,
-    check=check, reference=reference, cases=lambda: _cases("SUB"), step=step, element_wise=True,
+    check=check, reference=reference, cases=lambda: _cases("SUB"),
+    onnx=("Sub",), from_onnx=from_onnx, step=step, element_wise=True,
 )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 from edgeq.ops.numerics import exact_matmul, quantize_multiplier, requantise
-from edgeq.ops.operator import Array, Locate, Operator, Step, pack_i32, require_int8, seeded
+from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 
 MAX_RANK = 4
 
@@ -82,6 +82,11 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     return Step("batch_matmul_s8", params, inputs=node.inputs)
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """MatMul of two activations, or of one and a constant in front or of higher rank."""
+    low.emit("BATCH_MATMUL", node.name, node.inputs, node.outputs, adj_x=False, adj_y=False)
+
+
 def case(
     shapes: tuple[tuple[int, ...], tuple[int, ...]],
     adjoints: tuple[bool, bool] = (False, False),
@@ -119,5 +124,6 @@ def cases() -> Iterable[Graph]:
 
 OPERATOR = Operator(
     name="BATCH_MATMUL", code=126, options="BatchMatMulOptions", fields={"adj_x": "adjX", "adj_y": "adjY"}, version=2,
-    output_shape=output_shape, check=check, reference=reference, cases=cases, macs=macs, step=step,
+    output_shape=output_shape, check=check, reference=reference, cases=cases, macs=macs,
+    onnx=("MatMul",), from_onnx=from_onnx, step=step,
 )  # fmt: skip

@@ -9,7 +9,8 @@ import numpy as np
 
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
-from edgeq.ops.operator import Array, require_int8, seeded
+from edgeq.ops.numerics import INT8_MAX
+from edgeq.ops.operator import Array, Lowering, require_int8, seeded
 
 MAX_RANK = 4  # where shapes differ
 
@@ -53,6 +54,24 @@ def operands(graph: Graph, node: Node, inputs: Sequence[Array]) -> tuple[Array, 
             values = values.reshape(values.shape[0], *(1,) * (rank - len(tensor.shape)), *values.shape[1:])
         out.append(values)
     return out[0], out[1]
+
+
+def lower_operand(low: Lowering, node: Node, index: int, quant: QuantParams | None = None) -> str:
+    """The name of an ONNX node's operand; real constants become int8 (`lower_real`)."""
+    tensor, name = low.graph.input(node, index), f"{node.outputs[0]}/operand {index}"
+    if tensor.data is None:
+        return tensor.name
+    if tensor.dtype == "float32":
+        return lower_real(low, node, name, tensor.data, quant)
+    return tensor.name if tensor.shape else low.constant(name, tensor.data.reshape(1), tensor.quant)
+
+
+def lower_real(low: Lowering, node: Node, name: str, values: Array, quant: QuantParams | None = None) -> str:
+    """Real numbers as an int8 constant: at `quant`, or with zero point 0 and the largest of them as 127 or -127."""
+    if not np.isfinite(values).all() or not values.size:
+        raise BadInput("a constant that holds what is no number", where=f"node {node.name}")
+    quant = quant or QuantParams.per_tensor(float(np.abs(values).max()) / INT8_MAX or 1.0, 0)
+    return low.constant(name, quant.quantise(values.reshape(values.shape or (1,)), "int8"), quant)
 
 
 def case(

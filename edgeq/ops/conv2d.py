@@ -20,7 +20,8 @@ from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, c
 from edgeq.ops.window import Window, onnx_pads, onnx_pair, window
 
 
-def _window(graph: Graph, node: Node) -> Window:
+def window_of(graph: Graph, node: Node) -> Window:
+    """The window of a CONV_2D."""
     weights = graph.input(node, 1)
     return window(graph, node, (weights.shape[1], weights.shape[2]))
 
@@ -32,7 +33,7 @@ def _groups(x: Tensor, weights: Tensor) -> int:
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
     """[N, out_h, out_w, O]."""
     x, weights = graph.input(node, 0), graph.input(node, 1)
-    return x.shape[0], *_window(graph, node).output_size(x.shape[1], x.shape[2]), weights.shape[0]
+    return x.shape[0], *window_of(graph, node).output_size(x.shape[1], x.shape[2]), weights.shape[0]
 
 
 def check(graph: Graph, node: Node) -> None:
@@ -53,7 +54,7 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     x, y, weights = graph.input(node, 0), graph.output(node), graph.constant(node, 1)
     channels = weights.shape[0]
     # Padding counts as the zero point, so that it adds nothing.
-    patches = _window(graph, node).patches(inputs[0].astype(np.int16) - x.zero_point, fill=0)
+    patches = window_of(graph, node).patches(inputs[0].astype(np.int16) - x.zero_point, fill=0)
     groups, depth = _groups(x, graph.input(node, 1)), weights.shape[3]
     sums = [
         exact_matmul(
@@ -76,7 +77,7 @@ def macs(graph: Graph, node: Node) -> int:
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
     """plan-format.md#conv2d_s8 and plan-format.md#grouped_conv2d_s8."""
     x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
-    win = _window(graph, node)
+    win = window_of(graph, node)
     multipliers, shifts = channel_multipliers(graph, node, weights.shape[0])
     fields = (
         *win.size, *win.stride, *win.dilation, *win.before,

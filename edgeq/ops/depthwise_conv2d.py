@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.batch_norm import lower_batch_norm
 from edgeq.ops.numerics import activation_range, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.pad import padded_input
@@ -152,6 +153,8 @@ OPERATOR = Operator(
     check=check,
     reference=reference,
     cases=cases,
+    onnx=("BatchNormalization",),
+    from_onnx=lower_batch_norm,
     macs=macs,
     step=step,
 )  # fmt: skip

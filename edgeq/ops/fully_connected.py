@@ -67,17 +67,17 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """Gemm with transB, alpha = beta = 1."""
+    """Gemm with alpha = beta = 1, whose weights a pass has turned to [out, in]."""
     a = node.attrs
     if int(a.get("transA", 0)) or float(a.get("alpha", 1)) != 1 or float(a.get("beta", 1)) != 1:
         raise Unsupported("Gemm with transA, or with alpha or beta other than 1", where=f"node {node.name}")
-    if not int(a.get("transB", 0)):
-        raise Unsupported("Gemm without transB", where=f"node {node.name}")
     x, weights = low.graph.input(node, 0), low.graph.input(node, 1)
+    if weights.data is None or not int(a.get("transB", 0)):
+        raise Unsupported("Gemm whose weights are no constant", where=f"node {node.name}")
     bias = lower_bias(low, node, x, weights)
     low.emit(
         "FULLY_CONNECTED", node.name, [x.name, weights.name, bias], node.outputs,
-        activation=a.get("activation", "NONE"), keep_num_dims=False,
+        activation=a.get("activation", "NONE"), keep_num_dims=len(x.shape) > 2,
     )  # fmt: skip
 
 

@@ -79,5 +79,6 @@ def cases() -> Iterable[Graph]:
 
 OPERATOR = Operator(
     name="HARD_SWISH", code=117, options="HardSwishOptions", fields={}, version=1, output_shape=same_as_input,
-    check=check, reference=lut.reference_of(rule), cases=cases, step=lut.step_of(rule), element_wise=True,
+    check=check, reference=lut.reference_of(rule), cases=cases,
+    onnx=("HardSwish",), from_onnx=lut.from_onnx_as("HARD_SWISH"), step=lut.step_of(rule), element_wise=True,
 )  # fmt: skip

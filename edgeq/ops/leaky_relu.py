@@ -10,7 +10,7 @@ from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node
 from edgeq.ops import lut
 from edgeq.ops.numerics import Ints, multiply_by_quantized_multiplier, quantize_multiplier
-from edgeq.ops.operator import Operator, same_as_input
+from edgeq.ops.operator import Lowering, Operator, same_as_input
 
 
 def check(graph: Graph, node: Node) -> None:
@@ -31,6 +31,11 @@ def rule(graph: Graph, node: Node) -> Ints:
     return np.where(values >= 0, identity, leak) + graph.output(node).zero_point
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """LeakyRelu."""
+    low.emit("LEAKY_RELU", node.name, node.inputs, node.outputs, alpha=float(node.attrs.get("alpha", 0.01)))
+
+
 def cases() -> Iterable[Graph]:
     """Slopes of nothing, of a tenth, and above one."""
     yield from lut.rescaling_cases("LEAKY_RELU", alpha=0.1)
@@ -40,6 +45,7 @@ def cases() -> Iterable[Graph]:
 
 OPERATOR = Operator(
     name="LEAKY_RELU", code=98, options="LeakyReluOptions", fields={"alpha": "alpha"}, version=2,
-    output_shape=same_as_input, check=check, reference=lut.reference_of(rule), cases=cases, step=lut.step_of(rule),
+    output_shape=same_as_input, check=check, reference=lut.reference_of(rule), cases=cases,
+    onnx=("LeakyRelu",), from_onnx=from_onnx, step=lut.step_of(rule),
     element_wise=True,
 )  # fmt: skip

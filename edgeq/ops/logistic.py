@@ -19,7 +19,7 @@ from edgeq.ops.numerics import (
     quantize_multiplier,
     rounding_divide_by_pot,
 )
-from edgeq.ops.operator import Operator, same_as_input
+from edgeq.ops.operator import Lowering, Operator, same_as_input
 
 INTEGER_BITS = 4  # of an input in fixed point: beyond 15 both functions count as their limits
 LOGISTIC_OUTPUT = QuantParams((1 / 256,), (-128,))
@@ -65,6 +65,18 @@ def _rule(function: Callable[[Ints], Ints], bits: int, zero_point: int) -> lut.R
     return rule
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Sigmoid and Tanh; an output of another scale than the prescribed one is requantised."""
+    op, output = ("LOGISTIC", LOGISTIC_OUTPUT) if node.op == "Sigmoid" else ("TANH", TANH_OUTPUT)
+    y = low.graph.output(node)
+    if y.quant == output:
+        low.emit(op, node.name, node.inputs, node.outputs)
+        return
+    between = low.activation(f"{y.name}/prescribed", y.shape, output)
+    low.emit(op, f"{node.name}/prescribed", node.inputs, [between])
+    low.emit("QUANTIZE", node.name, [between], node.outputs)
+
+
 def _cases(op: str, output: QuantParams) -> Iterable[Graph]:
     """Flat and steep inputs, zero points at the edges."""
     for scale, zero_point in ((0.05, 3), (0.1, -128), (0.0471, 127), (0.0003, 0), (0.9, -40), (7.9, 1)):
@@ -77,10 +89,12 @@ _tanh = _rule(tanh, 7, TANH_OUTPUT.zero_point[0])
 LOGISTIC = Operator(
     name="LOGISTIC", code=14, options=None, fields={}, version=2, output_shape=same_as_input,
     check=_check(LOGISTIC_OUTPUT), reference=lut.reference_of(_logistic),
-    cases=lambda: _cases("LOGISTIC", LOGISTIC_OUTPUT), step=lut.step_of(_logistic), element_wise=True,
+    cases=lambda: _cases("LOGISTIC", LOGISTIC_OUTPUT),
+    onnx=("Sigmoid",), from_onnx=from_onnx, step=lut.step_of(_logistic), element_wise=True,
 )  # fmt: skip
 TANH = Operator(
     name="TANH", code=28, options=None, fields={}, version=2, output_shape=same_as_input,
     check=_check(TANH_OUTPUT), reference=lut.reference_of(_tanh),
-    cases=lambda: _cases("TANH", TANH_OUTPUT), step=lut.step_of(_tanh), element_wise=True,
+    cases=lambda: _cases("TANH", TANH_OUTPUT),
+    onnx=("Tanh",), from_onnx=from_onnx, step=lut.step_of(_tanh), element_wise=True,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 from edgeq.ops.numerics import INT8_MAX, INT8_MIN, Ints, to_int8
-from edgeq.ops.operator import Array, Locate, Step, require_int8
+from edgeq.ops.operator import Array, Locate, Lowering, Step, require_int8
 
 INPUTS: Ints = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
 Rule = Callable[[Graph, Node], Ints]  # the outputs of INPUTS, before they saturate
@@ -39,6 +39,11 @@ def reference_of(rule: Rule) -> Callable[[Graph, Node, Sequence[Array]], Array]:
 def step_of(rule: Rule) -> Callable[[Graph, Node, Locate], Step]:
     """plan-format.md#lut_s8."""
     return lambda graph, node, locate: Step("lut_s8", table_of(rule, graph, node).tobytes())
+
+
+def from_onnx_as(op: str) -> Callable[[Lowering, Node], None]:
+    """An ONNX operator that is `op` as it stands."""
+    return lambda low, node: low.emit(op, node.name, node.inputs, node.outputs)
 
 
 def case(

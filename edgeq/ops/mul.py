@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node
 from edgeq.ops import broadcast
 from edgeq.ops.numerics import activation_range, quantize_multiplier, requantise
-from edgeq.ops.operator import Array, Locate, Operator, Step, pack_i32
+from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32
 
 
 def _rescaling(graph: Graph, node: Node) -> tuple[int, int]:
@@ -31,6 +34,23 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     return Step("mul_s8", params, inputs=node.inputs)
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Mul, and Div by a constant, with a fused activation."""
+    second = _reciprocal(low, node) if node.op == "Div" else broadcast.lower_operand(low, node, 1)
+    inputs = [broadcast.lower_operand(low, node, 0), second]
+    low.emit("MUL", node.name, inputs, node.outputs, activation=node.attrs.get("activation", "NONE"))
+
+
+def _reciprocal(low: Lowering, node: Node) -> str:
+    divisor = low.graph.input(node, 1)
+    if divisor.data is None:
+        raise Unsupported("Div by what is no constant", where=f"node {node.name}")
+    real = divisor.data if divisor.quant is None else divisor.quant.dequantise(divisor.data)
+    if not np.all(real):
+        raise BadInput("Div by zero", where=f"node {node.name}")
+    return broadcast.lower_real(low, node, f"{node.outputs[0]}/factor", 1 / real.astype(np.float32))
+
+
 def cases() -> Iterable[Graph]:
     """Broadcasting, factors from tiny to above one, zero points at the edges, fused activations."""
     yield from broadcast.broadcasting_cases("MUL", activation="NONE")
@@ -43,6 +63,6 @@ def cases() -> Iterable[Graph]:
 
 OPERATOR = Operator(
     name="MUL", code=18, options="MulOptions", fields={"activation": "fusedActivationFunction"}, version=2,
-    output_shape=broadcast.output_shape, check=broadcast.check_operands, reference=reference, cases=cases, step=step,
-    element_wise=True,
+    output_shape=broadcast.output_shape, check=broadcast.check_operands, reference=reference, cases=cases,
+    onnx=("Mul", "Div"), from_onnx=from_onnx, step=step, element_wise=True,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node
 from edgeq.ops import broadcast
 from edgeq.ops.numerics import Ints, multiply_by_quantized_multiplier, quantize_multiplier, to_int8
-from edgeq.ops.operator import Array, Locate, Operator, Step, pack_i32
+from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32
 
 
 def check(graph: Graph, node: Node) -> None:
@@ -43,6 +43,12 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     return Step("prelu_s8", pack_i32(x.zero_point, slopes.zero_point, y.zero_point, *identity, *sloped), node.inputs)
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """PRelu."""
+    inputs = [broadcast.lower_operand(low, node, i) for i in (0, 1)]
+    low.emit("PRELU", node.name, inputs, node.outputs)
+
+
 def cases() -> Iterable[Graph]:
     """A slope per channel, one for all, one per element; slopes above one and below zero."""
     for size in (1, 3, 8, 17):
@@ -54,5 +60,6 @@ def cases() -> Iterable[Graph]:
 
 OPERATOR = Operator(
     name="PRELU", code=54, options=None, fields={}, version=1, output_shape=broadcast.output_shape,
-    check=check, reference=reference, cases=cases, step=step, element_wise=True,
+    check=check, reference=reference, cases=cases,
+    onnx=("PRelu",), from_onnx=from_onnx, step=step, element_wise=True,
 )  # fmt: skip

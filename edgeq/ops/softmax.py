@@ -71,10 +71,10 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """Softmax over the last axis (which NCHW and NHWC share up to rank 3)."""
+    """Softmax over the last axis, channels where there are pictures."""
     x = low.graph.input(node, 0)
     axis = int(node.attrs.get("axis", -1)) % len(x.shape)
-    if len(x.shape) > 3 or axis != len(x.shape) - 1:
+    if axis != len(x.shape) - 1:
         raise Unsupported(f"Softmax over axis {axis} of {list(x.shape)}", where=f"node {node.name}")
     low.emit("SOFTMAX", node.name, [x.name], node.outputs, beta=1.0)
 

@@ -69,6 +69,11 @@ def lower_bias(low: Lowering, node: Node, x: Tensor, weights: Tensor) -> str:
     bias = low.graph.optional_input(node, 2)
     if bias is None:
         bias = Tensor("zeros", weights.shape[:1], "float32", None, np.zeros(weights.shape[0], np.float32))
+    return lower_bias_values(low, node, x, weights, bias)
+
+
+def lower_bias_values(low: Lowering, node: Node, x: Tensor, weights: Tensor, bias: Tensor) -> str:
+    """`bias` as an int32 constant of scale input * weight."""
     if bias.data is None or weights.quant is None or x.quant is None:
         raise Unsupported("the weights and the bias must be quantised constants", where=f"node {node.name}")
     products = [np.float32(x.scale) * np.float32(s) for s in weights.quant.scale]

@@ -244,8 +244,8 @@ def test_float_weights_are_refused() -> None:
 
 def test_an_unknown_operator_is_named() -> None:
     q = Qdq(1, 3, 4, 4)
-    q.node("Sigmoid", [q.x], "y")
-    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "Sigmoid", "the y")
+    q.node("Erf", [q.x], "y")
+    refused(q.bytes(q.qdq("y", 0.1, 0)), Unsupported, "Erf", "the y")
     q = Qdq(1, 3, 4, 4)
     q.nodes.append(helper.make_node("Mystery", [q.x], ["y"], name="who", domain="example.org"))
     refused(q.bytes(q.x), Unsupported, "example.org::Mystery", "who")

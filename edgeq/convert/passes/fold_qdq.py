@@ -22,7 +22,11 @@ PASS_THROUGH = (
 )  # fmt: skip
 # Real constants that are bounds, fillings or factors, never quantised.
 PLAIN_INPUTS = {"Clip": (1, 2), "Pad": (2,), "Resize": (1, 2)}
-BIAS = 2  # of Conv and Gemm
+# Real constants that are quantised when the operator is lowered.
+REAL_INPUTS = {
+    "Conv": (2,), "ConvTranspose": (2,), "Gemm": (2,), "BatchNormalization": (1, 2, 3, 4), "PRelu": (1,), "Div": (1,),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Max", "Min"), (0, 1)),
+}  # fmt: skip
 INTEGERS = ("int8", "uint8")
 
 
@@ -135,8 +139,7 @@ class _Fold:
             return self.integer[name]
         tensor = self.tensors[name]
         if tensor.is_constant and tensor.dtype == "float32":
-            plain = (BIAS,) if node.op in ("Conv", "ConvTranspose", "Gemm") else PLAIN_INPUTS.get(node.op, ())
-            if index in plain:
+            if index in PLAIN_INPUTS.get(node.op, ()) or index in REAL_INPUTS.get(node.op, ()):
                 return name
         elif tensor.dtype not in ("float32", *INTEGERS):
             return name  # a shape, axes or amounts

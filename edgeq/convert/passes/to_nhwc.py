@@ -1,7 +1,7 @@
 """NCHW becomes NHWC throughout, so that no TRANSPOSE is ever needed.
 
 Needs: ONNX operators on integer tensors. Promises: rank 4 activations are NHWC, convolution weights OHWI, axes of
-ReduceMean and flattened weights of Gemm follow.
+reductions, constant operands and flattened weights of Gemm follow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from edgeq.graph import Graph, Node, QuantParams, Tensor
 NHWC = (0, 2, 3, 1)  # where each axis comes from
 AXIS = (0, 3, 1, 2)  # where each NCHW axis goes
 FLATTENING = ("Reshape", "Flatten", "Squeeze")
-LAYOUT_FREE = ("Conv", "Add", "MaxPool", "AveragePool", "GlobalAveragePool", "Relu", "QuantizeLinear")
+PAIRS = ("Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu")
+LAYOUT_FREE = (
+    "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization",
+    "Abs", "Clip", "HardSigmoid", "HardSwish", "LeakyRelu", "QuantizeLinear", "Relu", "Sigmoid", "Tanh",
+)  # fmt: skip
 
 
 def to_nhwc(graph: Graph) -> Graph:
@@ -31,10 +35,14 @@ def to_nhwc(graph: Graph) -> Graph:
             _turn_weights(graph, node, tensors)
         elif node.op in ("ReduceMean", "ReduceSum"):
             node = _turn_axes(graph, node)
+        elif node.op in PAIRS:
+            node = _turn_operands(graph, node, tensors)
+        elif node.op == "Softmax" and len(graph.input(node, 0).shape) == 4:
+            node = replace(node, attrs={**node.attrs, "axis": AXIS[int(node.attrs.get("axis", -1)) % 4]})
         elif node.op in FLATTENING:
             _turn_flattened(graph, node, tensors)
         elif node.op not in LAYOUT_FREE and any(
-            len(graph.tensor(n).shape) > 2 for n in (*node.inputs, *node.outputs) if n
+            len(graph.tensor(n).shape) > 3 for n in (*node.inputs, *node.outputs) if n
         ):
             raise Unsupported(f"{node.op} is not supported", where=f"node {node.name}")
         nodes.append(node)
@@ -57,6 +65,24 @@ def _turn_weights(graph: Graph, node: Node, tensors: dict[str, Tensor]) -> None:
     if quant is not None and quant.axis is not None:
         quant = QuantParams(quant.scale, quant.zero_point, AXIS[quant.axis])
     tensors[name] = Tensor(name, tuple(data.shape), original.dtype, quant, data)
+
+
+def _turn_operands(graph: Graph, node: Node, tensors: dict[str, Tensor]) -> Node:
+    """Constants that are broadcast over NCHW get a twin for NHWC."""
+    if len(graph.output(node).shape) != 4:
+        return node
+    inputs = list(node.inputs)
+    for i, name in enumerate(inputs):
+        tensor = graph.tensor(name)
+        if tensor.elements == 1 or (tensor.data is None and len(tensor.shape) == 4):
+            continue
+        if tensor.data is None or len(tensor.shape) > 4 or (tensor.quant is not None and tensor.quant.is_per_channel):
+            raise Unsupported(f"{node.op} of {name}, {list(tensor.shape)}, and a picture", where=f"node {node.name}")
+        full = tensor.data.reshape((1,) * (4 - len(tensor.shape)) + tensor.shape)
+        data = np.ascontiguousarray(full.transpose(NHWC))
+        inputs[i] = f"{name}/nhwc"
+        tensors[inputs[i]] = Tensor(inputs[i], tuple(data.shape), tensor.dtype, tensor.quant, data)
+    return replace(node, inputs=tuple(inputs))
 
 
 def _turn_axes(graph: Graph, node: Node) -> Node:
