@@ -38,7 +38,7 @@ def from_onnx(low: Lowering, node: Node) -> None:
 
 def cases() -> Iterable[Graph]:
     """Slopes of nothing, of a tenth, and above one."""
-    yield from lut.rescaling_cases("LEAKY_RELU", alpha=0.1)
+    yield from lut.rescaling_cases("LEAKY_RELU", alpha=float(np.float32(0.1)))
     yield lut.case("LEAKY_RELU", (0.05, 0.04), (5, -7), alpha=0.0)
     yield lut.case("LEAKY_RELU", (0.05, 0.04), (5, -7), alpha=1.5)
 

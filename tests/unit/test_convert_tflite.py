@@ -97,7 +97,7 @@ def set_operator(model: Any, operator: int, field: str, value: Any) -> None:
 
 
 RULES: dict[str, tuple[Callable[[Any], Any], type[EdgeqError], tuple[str, ...]]] = {
-    "operator": (lambda m: set_code(m, 28), Unsupported, ("TANH", "supported:")),
+    "operator": (lambda m: set_code(m, 66), Unsupported, ("SIN", "supported:")),
     "custom": (lambda m: set_code(m, 32), Unsupported, ("CUSTOM",)),
     "float": (lambda m: set_type(m, "stem", 0), Unsupported, ("CONV_2D", "float32")),
     "type": (lambda m: set_type(m, "stem", 11), Unsupported, ("COMPLEX128",)),
