@@ -19,6 +19,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgeq.errors import BadInput, EdgeqError, Unsupported
 from edgeq.graph import ABSENT, FileLayout, Graph, Node, QuantParams, Tensor
 from edgeq.graph.graph import DTYPES
+from edgeq.images.tflite_outline import Entries
 from edgeq.ops import BY_CODE, OPS, Operator
 
 IDENTIFIER = b"TFL3"
@@ -153,6 +154,11 @@ def read_tflite(data: bytes, name: str = "model.tflite") -> Graph:
     return _guarded(data, name, lambda model: _graph(model, data, name))
 
 
+def read_operators(data: bytes, name: str = "model.tflite") -> list[Graph | EdgeqError]:
+    """Each operator of the first graph as a graph of its own, in the file's order, or why it cannot be read."""
+    return _guarded(data, name, lambda model: _operator_graphs(model, data))
+
+
 def file_layout(data: bytes, name: str = "model.tflite") -> FileLayout:
     """Where tensors, operators and constants of `read_tflite`'s graph lie in the file."""
     return _guarded(data, name, lambda model: _file_layout(model, data))
@@ -184,24 +190,18 @@ def _subgraph(model: Any) -> Any:
     return model.Subgraphs(0)
 
 
-def _tensor_names(sub: Any, data: bytes) -> list[str]:
+def _tensor_names(sub: Any, entries: Entries) -> list[str]:
     """The tensors' names, made unique where a file repeats or omits one."""
     names: list[str] = []
     seen: set[str] = {ABSENT}
-    for i in range(_length(sub.TensorsLength(), data)):
+    for i in range(entries.take(sub.TensorsLength())):
         raw = sub.Tensors(i).Name()
+        entries.take(len(raw or b""), 1)
         wanted = raw.decode("utf-8", "replace") if raw else f"tensor_{i}"
         unique = wanted if wanted not in seen else f"{wanted}#{i}"
         names.append(unique)
         seen.add(unique)
     return names
-
-
-def _length(n: int, data: bytes) -> int:
-    # Each entry of a vector takes at least four bytes: a longer one is a lie.
-    if n * 4 > len(data):
-        raise BadInput(f"a table claims {n} entries in {len(data)} bytes")
-    return n
 
 
 def _constant_start(model: Any, tensor: Any) -> int | None:
@@ -219,10 +219,10 @@ def _constant_start(model: Any, tensor: Any) -> int | None:
 
 
 def _file_layout(model: Any, data: bytes) -> FileLayout:
-    sub = _subgraph(model)
-    names = _tensor_names(sub, data)
+    sub, entries = _subgraph(model), Entries(len(data))
+    names = _tensor_names(sub, entries)
     starts = {n: _constant_start(model, sub.Tensors(i)) for i, n in enumerate(names)}
-    written = [_node_name(sub.Operators(i), names) for i in range(_length(sub.OperatorsLength(), data))]
+    written = [_node_name(sub.Operators(i), names) for i in range(entries.take(sub.OperatorsLength()))]
     return FileLayout(
         file_bytes=len(data),
         tensor_index={n: i for i, n in enumerate(names)},
@@ -232,28 +232,46 @@ def _file_layout(model: Any, data: bytes) -> FileLayout:
 
 
 def _graph(model: Any, data: bytes, name: str) -> Graph:
-    sub = _subgraph(model)
-    names = _tensor_names(sub, data)
-    nodes = [_read_node(model, sub.Operators(i), names) for i in range(_length(sub.OperatorsLength(), data))]
-    tensors = {n: _read_tensor(model, sub.Tensors(i), n, data) for i, n in enumerate(names)}
-    inputs = tuple(names[_index(sub.Inputs(i), names)] for i in range(_length(sub.InputsLength(), data)))
-    outputs = tuple(names[_index(sub.Outputs(i), names)] for i in range(_length(sub.OutputsLength(), data)))
+    sub, entries = _subgraph(model), Entries(len(data))
+    names = _tensor_names(sub, entries)
+    nodes = [_read_node(model, sub.Operators(i), names) for i in range(entries.take(sub.OperatorsLength()))]
+    tensors = {n: _read_tensor(model, sub.Tensors(i), n, data, entries) for i, n in enumerate(names)}
+    inputs = tuple(names[_index(sub.Inputs(i), names)] for i in range(entries.take(sub.InputsLength())))
+    outputs = tuple(names[_index(sub.Outputs(i), names)] for i in range(entries.take(sub.OutputsLength())))
     description = model.Description()
     title = description.decode("utf-8", "replace") if description else name
-    return Graph(title.removeprefix("edgeq "), tensors, tuple(nodes), inputs, outputs, _metadata(model, data))
+    return Graph(title.removeprefix("edgeq "), tensors, tuple(nodes), inputs, outputs, _metadata(model, entries))
 
 
-def _metadata(model: Any, data: bytes) -> dict[str, str]:
+def _operator_graphs(model: Any, data: bytes) -> list[Graph | EdgeqError]:
+    sub, entries = model.Subgraphs(0), Entries(len(data))
+    names = _tensor_names(sub, entries)
+    index = {n: i for i, n in enumerate(names)}
+    out: list[Graph | EdgeqError] = []
+    for i in range(entries.take(sub.OperatorsLength())):
+        try:
+            node = _read_node(model, sub.Operators(i), names)
+            used = [n for n in dict.fromkeys((*node.inputs, *node.outputs)) if n != ABSENT]
+            tensors = {n: _read_tensor(model, sub.Tensors(index[n]), n, data, entries) for n in used}
+            inputs = tuple(n for n in used if n in node.inputs and not tensors[n].is_constant)
+            out.append(Graph(node.name, tensors, (node,), inputs, node.outputs))
+        except EdgeqError as e:
+            out.append(e)
+    return out
+
+
+def _metadata(model: Any, entries: Entries) -> dict[str, str]:
     out = {}
-    for i in range(_length(model.MetadataLength(), data)):
+    for i in range(entries.take(model.MetadataLength())):
         entry = model.Metadata(i)
         buffer = model.Buffers(entry.Buffer()) if entry.Buffer() < model.BuffersLength() else None
         if entry.Name() and buffer is not None and buffer.DataLength():
+            entries.take(len(entry.Name()) + buffer.DataLength(), 1)
             out[entry.Name().decode("utf-8", "replace")] = bytes(buffer.DataAsNumpy()).decode("utf-8", "replace")
     return out
 
 
-def _read_tensor(model: Any, tensor: Any, name: str, data: bytes) -> Tensor:
+def _read_tensor(model: Any, tensor: Any, name: str, data: bytes, entries: Entries) -> Tensor:
     where = f"tensor {name}"
     if tensor.Type() not in _TYPE_NAMES:
         raise Unsupported(f"type {_names(schema.TensorType).get(tensor.Type(), tensor.Type())}", where=where)
@@ -271,17 +289,17 @@ def _read_tensor(model: Any, tensor: Any, name: str, data: bytes) -> Tensor:
         if size != math.prod(shape) * kind.itemsize or start + size > len(data):
             raise BadInput(f"holds {size} bytes for {dtype}{list(shape)}", where=where)
         values = np.frombuffer(data, kind, math.prod(shape), start).reshape(shape)
-    return Tensor(name, shape, dtype, _read_quant(tensor.Quantization(), len(shape), where, data), values)
+    return Tensor(name, shape, dtype, _read_quant(tensor.Quantization(), len(shape), where, entries), values)
 
 
-def _read_quant(quant: Any, rank: int, where: str, data: bytes) -> QuantParams | None:
+def _read_quant(quant: Any, rank: int, where: str, entries: Entries) -> QuantParams | None:
     if quant is None or quant.ScaleLength() == 0:
         return None
     if quant.DetailsType():
         raise Unsupported("a custom quantisation", where=where)
-    n = _length(quant.ScaleLength(), data)
-    scale = tuple(float(quant.Scale(i)) for i in range(n))
-    zeros = tuple(int(quant.ZeroPoint(i)) for i in range(_length(quant.ZeroPointLength(), data)))
+    n = entries.take(quant.ScaleLength())
+    scale = tuple(quant.ScaleAsNumpy().tolist())
+    zeros = tuple(quant.ZeroPointAsNumpy().tolist()) if entries.take(quant.ZeroPointLength(), 8) else ()
     axis = int(quant.QuantizedDimension()) if n > 1 else None
     if axis is not None and rank == 1:
         axis = 0  # older converters write the weights' axis on the bias

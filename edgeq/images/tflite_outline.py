@@ -36,6 +36,22 @@ _WINDOWS = {
 }
 
 
+class Entries:
+    """Counts what a file lists: without, a small file whose tables all share one long list is not read to its end."""
+
+    SHARED = 16  # so often may a sound file mention its own bytes
+
+    def __init__(self, file_bytes: int) -> None:
+        self._left = file_bytes * self.SHARED
+
+    def take(self, count: int, size: int = 4) -> int:
+        """`count` entries of `size` bytes; gives the count, or BadInput where the file cannot hold that many."""
+        self._left -= count * size
+        if count < 0 or self._left < 0:
+            raise BadInput("lists more than its bytes can hold", hint="make or download the file again")
+        return count
+
+
 @dataclass(frozen=True)
 class TensorOutline:
     """A tensor's shape as the file gives it and its bytes; `planned`: whether the arena must hold it."""
@@ -44,6 +60,14 @@ class TensorOutline:
     type: int  # TFLite's TensorType
     bytes: int
     planned: bool
+    name: str = ""
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int = 0  # of the scales, where there are several
+    offset: int | None = None  # of a constant's bytes in the file
+    constant_bytes: int = 0
+    variable: bool = False
+    sparse: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,73 +83,101 @@ class OperatorOutline:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, int] = field(default_factory=dict)
+    version: int = 1
 
 
 @dataclass(frozen=True)
 class Outline:
-    """The one graph of a file."""
+    """One graph of a file; `version` is the schema's, as the file says it."""
 
     tensors: tuple[TensorOutline, ...]
     operators: tuple[OperatorOutline, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    version: int = 3
 
 
 def read_outline(data: bytes, name: str = "model.tflite") -> Outline:
     """The outline of a `.tflite` with one graph; BadInput for a damaged file, Unsupported for several graphs."""
+    outlines = read_outlines(data, name)
+    if len(outlines) != 1:
+        raise Unsupported(f"a model with {len(outlines)} graphs", where=name, hint="only plain models run")
+    return outlines[0]
+
+
+def read_outlines(data: bytes, name: str = "model.tflite") -> tuple[Outline, ...]:
+    """The outline of every graph of a `.tflite`; BadInput for a damaged file."""
     if len(data) < 8 or data[4:8] != IDENTIFIER:
         raise BadInput("is not a .tflite file (its identifier TFL3 is missing)", where=name)
     try:
-        return _outline(schema.Model.GetRootAs(data, 0), len(data), name)
+        model, entries = schema.Model.GetRootAs(data, 0), Entries(len(data))
+        count = entries.take(model.SubgraphsLength())
+        return tuple(_outline(model, model.Subgraphs(i), entries) for i in range(count))
+    except BadInput as e:
+        raise BadInput(e.what, where=name, hint=e.hint) from e
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as e:
         raise BadInput(
             f"is damaged or truncated ({type(e).__name__})", where=name, hint="make or download the file again"
         ) from e
 
 
-def _outline(model: Any, size: int, name: str) -> Outline:
-    if model.SubgraphsLength() != 1:
-        raise Unsupported(f"a model with {model.SubgraphsLength()} graphs", where=name, hint="only plain models run")
-    sub = model.Subgraphs(0)
-    lengths = (sub.TensorsLength(), sub.OperatorsLength(), sub.InputsLength(), sub.OutputsLength())
-    if max(lengths) * 4 > size:  # an entry of a vector takes at least four bytes
-        raise BadInput(f"a table claims {max(lengths)} entries in {size} bytes", where=name)
-    tensors = tuple(_tensor(model, sub.Tensors(i)) for i in range(lengths[0]))
-    operators = tuple(_operator(model, sub.Operators(i), size) for i in range(lengths[1]))
-    inputs = tuple(int(sub.Inputs(i)) for i in range(lengths[2]))
-    outputs = tuple(int(sub.Outputs(i)) for i in range(lengths[3]))
+def _outline(model: Any, sub: Any, entries: Entries) -> Outline:
+    take = entries.take
+    tensors = tuple(_tensor(model, sub.Tensors(i), entries) for i in range(take(sub.TensorsLength())))
+    operators = tuple(_operator(model, sub.Operators(i), entries) for i in range(take(sub.OperatorsLength())))
+    inputs = tuple(int(sub.Inputs(i)) for i in range(take(sub.InputsLength())))
+    outputs = tuple(int(sub.Outputs(i)) for i in range(take(sub.OutputsLength())))
     named = {*inputs, *outputs, *(t for o in operators for t in (*o.inputs, *o.outputs) if t != -1)}
     if named and not 0 <= min(named) <= max(named) < len(tensors):
-        raise BadInput("names a tensor that does not exist", where=name)
-    return Outline(tensors, operators, inputs, outputs)
+        raise BadInput("names a tensor that does not exist")
+    return Outline(tensors, operators, inputs, outputs, int(model.Version()))
 
 
-def _tensor(model: Any, tensor: Any) -> TensorOutline:
+def _tensor(model: Any, tensor: Any, entries: Entries) -> TensorOutline:
     if tensor.ShapeLength() > 8:
         raise ValueError("rank")
-    shape = tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
+    shape = tuple(int(tensor.Shape(i)) for i in range(entries.take(tensor.ShapeLength())))
     size = (math.prod(max(d, 0) for d in shape) * _TYPE_BITS.get(tensor.Type(), 8) + 7) // 8
-    constant = model.Buffers(tensor.Buffer()).DataLength() > 0
-    return TensorOutline(shape, int(tensor.Type()), size, not constant and not tensor.IsVariable() and size > 0)
+    buffer = model.Buffers(tensor.Buffer())
+    held = buffer.DataLength()
+    constant = held > 0
+    quant = tensor.Quantization()
+    scales: tuple[float, ...] = ()
+    zeros: tuple[int, ...] = ()
+    if quant is not None and entries.take(quant.ScaleLength()):
+        scales = tuple(quant.ScaleAsNumpy().tolist())
+    if quant is not None and entries.take(quant.ZeroPointLength(), 8):
+        zeros = tuple(quant.ZeroPointAsNumpy().tolist())
+    return TensorOutline(
+        shape, int(tensor.Type()), size, not constant and not tensor.IsVariable() and size > 0,
+        name=_text(tensor.Name(), entries), scales=scales, zero_points=zeros,
+        axis=int(quant.QuantizedDimension()) if quant is not None else 0,
+        offset=int(buffer._tab.Vector(buffer._tab.Offset(4))) if constant else None, constant_bytes=held,
+        variable=bool(tensor.IsVariable()), sparse=tensor.Sparsity() is not None,
+    )  # fmt: skip
 
 
-def _operator(model: Any, operator: Any, size: int) -> OperatorOutline:
-    if max(operator.InputsLength(), operator.OutputsLength()) * 4 > size or (
-        operator.OpcodeIndex() >= model.OperatorCodesLength()
-    ):
-        raise IndexError("an operator's tables")
+def _text(raw: bytes | None, entries: Entries) -> str:
+    entries.take(len(raw or b""), 1)
+    return (raw or b"").decode("utf-8", "replace")
+
+
+def _operator(model: Any, operator: Any, entries: Entries) -> OperatorOutline:
+    if operator.OpcodeIndex() >= model.OperatorCodesLength():
+        raise IndexError("an operator's code")
     code = model.OperatorCodes(operator.OpcodeIndex())
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     name = _NAMES.get(number, f"operator {number}")
     custom = name == CUSTOM
     if custom:
-        name = (code.CustomCode() or b"").decode("utf-8", "replace")
+        name = _text(code.CustomCode(), entries)
     return OperatorOutline(
         name,
         custom,
-        tuple(int(operator.Inputs(i)) for i in range(operator.InputsLength())),
-        tuple(int(operator.Outputs(i)) for i in range(operator.OutputsLength())),
+        tuple(int(operator.Inputs(i)) for i in range(entries.take(operator.InputsLength()))),
+        tuple(int(operator.Outputs(i)) for i in range(entries.take(operator.OutputsLength()))),
         _options(operator),
+        int(code.Version()),
     )
 
 
