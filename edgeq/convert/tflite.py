@@ -16,6 +16,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgeq.convert.shape_arithmetic import known_shapes, shape_arithmetic
 from edgeq.errors import BadInput, EdgeqError, Unsupported
 from edgeq.graph import ABSENT, FileLayout, Graph, Node, QuantParams, Tensor
 from edgeq.graph.graph import DTYPES
@@ -234,8 +235,12 @@ def _file_layout(model: Any, data: bytes) -> FileLayout:
 def _graph(model: Any, data: bytes, name: str) -> Graph:
     sub, entries = _subgraph(model), Entries(len(data))
     names = _tensor_names(sub, entries)
-    nodes = [_read_node(model, sub.Operators(i), names) for i in range(entries.take(sub.OperatorsLength()))]
+    operators = range(entries.take(sub.OperatorsLength()))
+    left_out = shape_arithmetic(model, sub, len(operators))
+    nodes = [_read_node(model, sub.Operators(i), names) for i in operators if i not in left_out]
     tensors = {n: _read_tensor(model, sub.Tensors(i), n, data, entries) for i, n in enumerate(names)}
+    computed = {names[sub.Operators(i).Outputs(o)] for i in left_out for o in range(sub.Operators(i).OutputsLength())}
+    tensors = known_shapes(nodes, tensors, computed)
     inputs = tuple(names[_index(sub.Inputs(i), names)] for i in range(entries.take(sub.InputsLength())))
     outputs = tuple(names[_index(sub.Outputs(i), names)] for i in range(entries.take(sub.OutputsLength())))
     description = model.Description()

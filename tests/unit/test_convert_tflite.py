@@ -204,3 +204,51 @@ def test_files_that_others_made(path: Path | None) -> None:
         return
     plan = build_plan(graph, file_layout(data))
     assert plan.steps and encode_plan(plan)
+
+
+def with_computed_shape(m: Any) -> None:
+    """The first RESHAPE gets a shape from SHAPE, STRIDED_SLICE and PACK, as TFLiteConverter writes an unknown batch."""
+    main = m.subgraphs[0]
+    reshape, *_ = [
+        o for o in main.operators if m.operatorCodes[o.opcodeIndex].builtinCode == schema.BuiltinOperator.RESHAPE
+    ]
+    source = reshape.inputs[0]
+
+    def add(code: int, inputs: list[int], output: int, at: int) -> None:
+        entry = schema.OperatorCodeT()
+        entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, min(code, 127), 1
+        m.operatorCodes.append(entry)
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = len(m.operatorCodes) - 1, inputs, [output]
+        main.operators.insert(at, operator)
+
+    def tensor_of(name: str, size: int) -> int:
+        made = schema.TensorT()
+        made.name, made.shape, made.type, made.buffer = name, [size], schema.TensorType.INT32, 0
+        main.tensors.append(made)
+        return len(main.tensors) - 1
+
+    shape, first, packed = tensor_of("shape of x", 4), tensor_of("batch", 1), tensor_of("packed", 2)
+    at = main.operators.index(reshape)
+    add(schema.BuiltinOperator.SHAPE, [source], shape, at)
+    add(schema.BuiltinOperator.STRIDED_SLICE, [shape, shape, shape, shape], first, at + 1)
+    add(schema.BuiltinOperator.PACK, [first, first], packed, at + 2)
+    reshape.inputs = [source, packed]
+
+
+def test_a_shape_that_is_computed_from_shapes_is_a_constant() -> None:
+    graph = every_kernel()
+    again = read_tflite(changed(with_computed_shape))
+    ops.check(again)
+    assert [n.op for n in again.nodes] == [n.op for n in graph.nodes]
+    reshapes = [next(n for n in g.nodes if n.op == "RESHAPE") for g in (again, graph)]
+    assert again.constant(reshapes[0], 1).tolist() == graph.constant(reshapes[1], 1).tolist()
+    assert not {"shape of x", "batch"} & set(again.tensors)
+
+
+def test_a_shape_that_leaves_the_model_is_no_constant() -> None:
+    def leaves(m: Any) -> None:
+        with_computed_shape(m)
+        m.subgraphs[0].outputs = [len(m.subgraphs[0].tensors) - 3]
+
+    refused(changed(leaves), Unsupported, "SHAPE")
