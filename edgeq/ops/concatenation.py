@@ -8,8 +8,9 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turning
 from edgeq.ops.movement import Move, axis_of, mover, part
-from edgeq.ops.operator import require_int8, require_same_quantisation, seeded
+from edgeq.ops.operator import Lowering, require_int8, require_same_quantisation, seeded
 
 MOST_INPUTS = 10  # TFLite Micro's own limit
 
@@ -50,6 +51,29 @@ def moves(graph: Graph, node: Node) -> list[Move]:
     return out
 
 
+def turn(turning: Turning, node: Node) -> None:
+    """All in the layout of the first activation."""
+    first = next((n for n in node.inputs if not turning.graph.tensor(n).is_constant), node.inputs[0])
+    layout = turning.layout(first)
+    axis = turning.axis(first, int(node.attrs["axis"]))
+    inputs = [turning.read(name, layout) for name in node.inputs]
+    turning.emit(node, inputs, [turning.write(node.outputs[0], layout)], axis=axis)
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Concat; more operands than TFLite Micro takes are joined in several steps."""
+    y = low.graph.output(node)
+    axis = int(node.attrs["axis"])
+    names = list(node.inputs)
+    while len(names) > MOST_INPUTS:
+        head = [low.tensors[name] for name in names[:MOST_INPUTS]]
+        shape = (*y.shape[:axis], sum(t.shape[axis] for t in head), *y.shape[axis + 1 :])
+        joined = low.activation(f"{y.name}/{len(names)}", shape, y.quant)
+        low.emit("CONCATENATION", joined, names[:MOST_INPUTS], [joined], axis=axis, activation="NONE")
+        names = [joined, *names[MOST_INPUTS:]]
+    low.emit("CONCATENATION", node.name, names, node.outputs, axis=axis, activation="NONE")
+
+
 def _case(shapes: list[tuple[int, ...]], axis: int, constant: bool = False) -> Graph:
     quant = QuantParams.per_tensor(0.1, 5)
     tensors = [Tensor(f"x{i}", shape, "int8", quant) for i, shape in enumerate(shapes)]
@@ -75,5 +99,5 @@ def cases() -> Iterable[Graph]:
 OPERATOR = mover(
     moves, name="CONCATENATION", code=2, options="ConcatenationOptions",
     fields={"axis": "axis", "activation": "fusedActivationFunction"}, version=2,
-    output_shape=output_shape, check=check, cases=cases,
+    output_shape=output_shape, check=check, cases=cases, onnx=("Concat",), from_onnx=from_onnx, turn=turn,
 )  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 from edgeq.ops.depthwise_conv2d import lower_depthwise
+from edgeq.ops.layout import CHANNELS_LAST, convolution
 from edgeq.ops.numerics import activation_range, exact_matmul, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.pad import padded_input
@@ -194,6 +195,7 @@ OPERATOR = Operator(
     cases=cases,
     onnx=("Conv",),
     from_onnx=from_onnx,
+    turn=convolution(CHANNELS_LAST),
     macs=macs,
     step=step,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 from edgeq.ops.batch_norm import lower_batch_norm
+from edgeq.ops.layout import channels_last
 from edgeq.ops.numerics import activation_range, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.pad import padded_input
@@ -157,4 +158,5 @@ OPERATOR = Operator(
     from_onnx=lower_batch_norm,
     macs=macs,
     step=step,
+    turn=channels_last,
 )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turning
 from edgeq.ops.numerics import activation_range, exact_matmul, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, constant_offsets, lower_bias
@@ -64,6 +65,20 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     rows = y.elements // y.shape[-1]
     fields = (rows, x.zero_point, y.zero_point, *clamp, *constant_offsets(graph, node, locate))
     return Step("fully_connected_s8", pack_i32(*fields, *multipliers.tolist(), *shifts.tolist()))
+
+
+def turn(turning: Turning, node: Node) -> None:
+    """Weights [outputs, inputs] or [inputs, outputs] in the order of a flattened map's features."""
+    x, weights = turning.graph.input(node, 0), turning.graph.input(node, 1)
+    features = turning.features(x.name)
+    operands = [turning.read(x.name, tuple(range(len(x.shape)))), turning.read(weights.name)]
+    if features is not None and weights.data is not None:
+        axis = 1 if int(node.attrs.get("transB", 0)) else 0
+        if weights.quant is not None and weights.quant.axis == axis:
+            raise Unsupported("weights with a scale per input feature", where=f"node {node.name}")
+        operands[1] = turning.constant(f"{node.outputs[0]}/weights", weights.data.take(features, axis), weights.quant)
+    outputs = [turning.write(n, tuple(range(len(turning.graph.tensor(n).shape)))) for n in node.outputs]
+    turning.emit(node, [*operands, *map(turning.read, node.inputs[2:])], outputs)
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
@@ -128,5 +143,5 @@ OPERATOR = Operator(
     name="FULLY_CONNECTED", code=9, options="FullyConnectedOptions",
     fields={"activation": "fusedActivationFunction", "keep_num_dims": "keepNumDims"}, version=4,
     output_shape=output_shape, check=check, reference=reference, cases=cases,
-    onnx=("Gemm",), from_onnx=from_onnx, macs=macs, step=step,
+    onnx=("Gemm",), from_onnx=from_onnx, turn=turn, macs=macs, step=step,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turning, channels_last
 from edgeq.ops.numerics import quantize_multiplier, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, constant_ints, pack_i32, require_int8
 
@@ -72,6 +73,26 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     return Step("mean_s8", pack_i32(*flags, x.zero_point, y.zero_point, multiplier, shift))
 
 
+def turn(turning: Turning, node: Node) -> None:
+    """The stored axes; without the reduced ones the others stay in their order."""
+    if node.op == "GlobalAveragePool":
+        channels_last(turning, node)
+        return
+    x = turning.graph.input(node, 0)
+    axes = node.attrs.get("axes")
+    if axes is None and turning.graph.optional_input(node, 1) is not None:
+        axes = turning.graph.constant(node, 1).tolist()
+    gone = sorted(int(a) % len(x.shape) for a in axes) if axes else list(range(1, len(x.shape)))
+    if not axes and int(node.attrs.get("noop_with_empty_axes", 0)):
+        raise Unsupported(f"{node.op} over no axis", where=f"node {node.name}")
+    layout = turning.layout(x.name)
+    stored = [layout.index(axis) for axis in gone]
+    if not int(node.attrs.get("keepdims", 1)):
+        kept = [axis for axis in range(len(x.shape)) if axis not in gone]
+        layout = tuple(kept.index(axis) for axis in layout if axis in kept)
+    turning.emit(node, [turning.read(x.name)], [turning.write(node.outputs[0], layout)], axes=stored)
+
+
 def from_onnx(low: Lowering, node: Node) -> None:
     """ReduceMean, ReduceSum, GlobalAveragePool; the axes were mapped to NHWC with the layout."""
     keep = node.op == "GlobalAveragePool" or bool(node.attrs.get("keepdims", 1))
@@ -121,10 +142,10 @@ _FIELDS = {"keep_dims": "keepDims"}
 MEAN = Operator(
     name="MEAN", code=40, options="ReducerOptions", fields=_FIELDS, version=2,
     output_shape=output_shape, check=check, reference=reference, cases=lambda: _cases("MEAN"),
-    onnx=("ReduceMean", "GlobalAveragePool"), from_onnx=from_onnx, step=step,
+    onnx=("ReduceMean", "GlobalAveragePool"), from_onnx=from_onnx, turn=turn, step=step,
 )  # fmt: skip
 SUM = Operator(
     name="SUM", code=74, options="ReducerOptions", fields=_FIELDS, version=2,
     output_shape=output_shape, check=check, reference=reference, cases=lambda: _cases("SUM"),
-    onnx=("ReduceSum",), from_onnx=from_onnx, step=step,
+    onnx=("ReduceSum",), from_onnx=from_onnx, turn=turn, step=step,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turn
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -36,6 +37,8 @@ class Operator:
     cases: Callable[[], Iterable[Graph]]
     onnx: tuple[str, ...] = ()  # ONNX operators that become this one
     from_onnx: Callable[[Lowering, Node], None] | None = None
+    # How the axes of its ONNX forms turn from NCHW to NHWC. None: operand by operand if it is element_wise, else not.
+    turn: Turn | None = None
     macs: Callable[[Graph, Node], int] = lambda graph, node: 0
     element_wise: bool = False  # its output may overwrite an input of the same size
     # How the native engine runs it: in one step or in several. None, or an empty list: its output is a view.
@@ -61,7 +64,7 @@ Locate = Callable[[str], int]  # a constant's offset in bytes from the start of 
 
 @dataclass
 class Lowering:
-    """Collects the TFLite nodes that ONNX nodes become. Tensors are int8 in NHWC already."""
+    """Collects the TFLite nodes that ONNX nodes become. Tensors are int8 and in their layout already."""
 
     graph: Graph
     nodes: list[Node] = field(default_factory=list)

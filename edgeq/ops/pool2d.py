@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import channels_last
 from edgeq.ops.numerics import INT8_MIN, activation_range, to_int8
 from edgeq.ops.operator import (
     Array,
@@ -152,10 +153,10 @@ _FIELDS = {
 MAX_POOL_2D = Operator(
     name="MAX_POOL_2D", code=17, options="Pool2DOptions", fields=_FIELDS, version=2, output_shape=output_shape,
     check=check, reference=max_reference, cases=lambda: _cases("MAX_POOL_2D"),
-    onnx=("MaxPool",), from_onnx=max_from_onnx, step=step,
+    onnx=("MaxPool",), from_onnx=max_from_onnx, turn=channels_last, step=step,
 )  # fmt: skip
 AVERAGE_POOL_2D = Operator(
     name="AVERAGE_POOL_2D", code=1, options="Pool2DOptions", fields=_FIELDS, version=2, output_shape=output_shape,
     check=check, reference=average_reference, cases=lambda: _cases("AVERAGE_POOL_2D"),
-    onnx=("AveragePool",), from_onnx=average_from_onnx, step=step,
+    onnx=("AveragePool",), from_onnx=average_from_onnx, turn=channels_last, step=step,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import reshaped
 from edgeq.ops.operator import Array, Lowering, Operator, constant_ints, require_int8, require_same_quantisation
 
 
@@ -37,12 +38,8 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """Reshape, Flatten, Squeeze; the shape is the one that shape inference found."""
+    """Reshape, Flatten, Squeeze, Unsqueeze; the shape is the one that shape inference found."""
     x, y = low.graph.input(node, 0), low.graph.output(node)
-    if x.shape[:1] != y.shape[:1]:
-        raise Unsupported(
-            f"{node.op} that changes the batch, {list(x.shape)} to {list(y.shape)}", where=f"node {node.name}"
-        )
     shape = low.constant(f"{y.name}/shape", np.array(y.shape, np.int32))
     low.emit("RESHAPE", node.name, [x.name, shape], node.outputs)
 
@@ -63,5 +60,5 @@ def cases() -> Iterable[Graph]:
 OPERATOR = Operator(
     name="RESHAPE", code=22, options="ReshapeOptions", fields={}, version=1,
     output_shape=output_shape, check=check, reference=reference, cases=cases,
-    onnx=("Reshape", "Flatten", "Squeeze"), from_onnx=from_onnx,
+    onnx=("Reshape", "Flatten", "Squeeze", "Unsqueeze"), from_onnx=from_onnx, turn=reshaped,
 )  # fmt: skip

@@ -8,8 +8,9 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turning
 from edgeq.ops.movement import Move, mover
-from edgeq.ops.operator import constant_ints, require_int8, require_same_quantisation
+from edgeq.ops.operator import Lowering, constant_ints, require_int8, require_same_quantisation
 
 STRIDED_RANK = 4  # what TFLite Micro takes
 
@@ -87,6 +88,39 @@ def moves(graph: Graph, node: Node) -> list[Move]:
     return [Move(node.inputs[0], node.outputs[0], lambda whole: whole[(slice(None), *index)])]
 
 
+def turn(turning: Turning, node: Node) -> None:
+    """A start, an end and a step for every stored axis."""
+    x, given = turning.graph.input(node, 0), turning.graph.optional_input
+    starts, ends = (constant_ints(turning.graph, node, i) for i in (1, 2))
+    rank = len(x.shape)
+    axes = constant_ints(turning.graph, node, 3) if given(node, 3) else list(range(len(starts)))
+    steps = constant_ints(turning.graph, node, 4) if given(node, 4) else [1] * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise Unsupported("Slice with tables of several lengths", where=f"node {node.name}")
+    cut = {axis % rank: slice(*part) for axis, *part in zip(axes, starts, ends, steps, strict=True)}
+    layout = turning.layout(x.name)
+    ranges = [cut.get(axis, slice(None)).indices(x.shape[axis]) for axis in layout]
+    turning.emit(node, [turning.read(x.name)], [turning.write(node.outputs[0], layout)], ranges=ranges)
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Slice: a SLICE, or with steps a STRIDED_SLICE."""
+    source, y, ranges = node.inputs[0], low.graph.output(node), node.attrs["ranges"]
+    begin = low.constant(f"{y.name}/begin", np.array([start for start, _, _ in ranges], np.int32))
+    if all(step == 1 for _, _, step in ranges):
+        size = low.constant(f"{y.name}/size", np.array(y.shape, np.int32))
+        low.emit("SLICE", node.name, [source, begin, size], node.outputs)
+        return
+    # A range backwards to the first element ends in front of it, which TFLite says by a mask.
+    mask = sum(1 << axis for axis, (_, stop, _) in enumerate(ranges) if stop < 0)
+    end = low.constant(f"{y.name}/end", np.array([max(stop, 0) for _, stop, _ in ranges], np.int32))
+    steps = low.constant(f"{y.name}/steps", np.array([step for _, _, step in ranges], np.int32))
+    low.emit(
+        "STRIDED_SLICE", node.name, [source, begin, end, steps], node.outputs, begin_mask=0, end_mask=mask,
+        ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=0, offset=False,
+    )  # fmt: skip
+
+
 def _graph(op: str, x: tuple[int, ...], y: tuple[int, ...], tables: list[list[int]], **masks: int) -> Graph:
     quant = QuantParams.per_tensor(0.1, 3)
     constants = [Tensor(f"t{i}", (len(t),), "int32", None, np.array(t, np.int32)) for i, t in enumerate(tables)]
@@ -118,7 +152,7 @@ def strided_cases() -> Iterable[Graph]:
 
 SLICE = mover(
     moves, name="SLICE", code=65, options="SliceOptions", fields={}, version=2,
-    output_shape=output_shape, check=check, cases=slice_cases,
+    output_shape=output_shape, check=check, cases=slice_cases, onnx=("Slice",), from_onnx=from_onnx, turn=turn,
 )  # fmt: skip
 STRIDED_SLICE = mover(
     moves, name="STRIDED_SLICE", code=45, options="StridedSliceOptions",

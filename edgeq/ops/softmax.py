@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 from edgeq.ops.fixed_point import exp_on_negative, reciprocal
+from edgeq.ops.layout import Turning
 from edgeq.ops.numerics import (
     INT8_MIN,
     Ints,
@@ -70,12 +71,17 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     return Step("softmax_s8", pack_i32(*table.tolist()))
 
 
-def from_onnx(low: Lowering, node: Node) -> None:
-    """Softmax over the last axis, channels where there are pictures."""
-    x = low.graph.input(node, 0)
+def turn(turning: Turning, node: Node) -> None:
+    """The axis last: of a map's channels it is already."""
+    x = turning.graph.input(node, 0)
     axis = int(node.attrs.get("axis", -1)) % len(x.shape)
-    if axis != len(x.shape) - 1:
-        raise Unsupported(f"Softmax over axis {axis} of {list(x.shape)}", where=f"node {node.name}")
+    layout = (*(a for a in turning.layout(x.name) if a != axis), axis)
+    turning.emit(node, [turning.read(x.name, layout)], [turning.write(node.outputs[0], layout)], axis=-1)
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Softmax, whose axis is the last."""
+    x = low.graph.input(node, 0)
     low.emit("SOFTMAX", node.name, [x.name], node.outputs, beta=1.0)
 
 
@@ -99,5 +105,6 @@ def cases() -> Iterable[Graph]:
 
 OPERATOR = Operator(
     name="SOFTMAX", code=25, options="SoftmaxOptions", fields={"beta": "beta"}, version=2, output_shape=same_as_input,
-    check=check, reference=reference, cases=cases, onnx=("Softmax",), from_onnx=from_onnx, step=step,
+    check=check, reference=reference, cases=cases, onnx=("Softmax",), from_onnx=from_onnx, turn=turn,
+    step=step,
 )  # fmt: skip

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import channels_last
 from edgeq.ops.movement import Move, View, mover
-from edgeq.ops.operator import Array, require_int8, require_same_quantisation
+from edgeq.ops.operator import Array, Lowering, require_int8, require_same_quantisation
 
 
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
@@ -45,6 +48,30 @@ def moves(graph: Graph, node: Node) -> list[Move]:
     return [Move(node.inputs[0], node.outputs[0], *views)]
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """SpaceToDepth and DepthToSpace; of the mode CRD the channels are brought into the order of DCR first."""
+    x, y, block = low.graph.input(node, 0), low.graph.output(node), int(node.attrs["blocksize"])
+    source = x.name
+    if node.op == "SpaceToDepth":
+        low.emit("SPACE_TO_DEPTH", node.name, [source], node.outputs, block=block)
+        return
+    if node.attrs.get("mode", "DCR") == "CRD":
+        n, h, w, c = x.shape
+        source = _reshape(low, source, f"{y.name}/crd", (n, h * w, c // block**2, block**2), y)
+        turned = low.activation(f"{y.name}/dcr", (n, h * w, block**2, c // block**2), y.quant)
+        order = low.constant(f"{turned}/order", np.array([0, 1, 3, 2], np.int32))
+        low.emit("TRANSPOSE", turned, [source, order], [turned])
+        source = _reshape(low, turned, f"{y.name}/depth", (n, h, w, c), y)
+    low.emit("DEPTH_TO_SPACE", node.name, [source], node.outputs, block=block)
+
+
+def _reshape(low: Lowering, x: str, name: str, shape: tuple[int, ...], like: Tensor) -> str:
+    table = low.constant(f"{name}/shape", np.array(shape, np.int32))
+    low.activation(name, shape, like.quant)
+    low.emit("RESHAPE", name, [x, table], [name])
+    return name
+
+
 def _case(op: str, space: tuple[int, int, int], block: int) -> Graph:
     quant = QuantParams.per_tensor(0.1, 3)
     h, w, c = space
@@ -67,8 +94,10 @@ def to_space_cases() -> Iterable[Graph]:
 SPACE_TO_DEPTH = mover(
     moves, name="SPACE_TO_DEPTH", code=26, options="SpaceToDepthOptions", fields={"block": "blockSize"}, version=2,
     output_shape=output_shape, check=check, cases=to_depth_cases,
+    onnx=("SpaceToDepth",), from_onnx=from_onnx, turn=channels_last,
 )  # fmt: skip
 DEPTH_TO_SPACE = mover(
     moves, name="DEPTH_TO_SPACE", code=5, options="DepthToSpaceOptions", fields={"block": "blockSize"}, version=1,
     output_shape=output_shape, check=check, cases=to_space_cases,
+    onnx=("DepthToSpace",), from_onnx=from_onnx, turn=channels_last,
 )  # fmt: skip

@@ -8,8 +8,9 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turning
 from edgeq.ops.movement import Move, axis_of, mover, part
-from edgeq.ops.operator import constant_ints, require_int8, require_same_quantisation
+from edgeq.ops.operator import Lowering, constant_ints, require_int8, require_same_quantisation
 
 
 def _operands(graph: Graph, node: Node) -> tuple[Tensor, int, list[int]]:
@@ -55,6 +56,26 @@ def moves(graph: Graph, node: Node) -> list[Move]:
     ]
 
 
+def turn(turning: Turning, node: Node) -> None:
+    """The stored axis."""
+    x = node.inputs[0]
+    layout = turning.layout(x)
+    outputs = [turning.write(name, layout) for name in node.outputs]
+    turning.emit(node, [turning.read(x)], outputs, axis=turning.axis(x, int(node.attrs.get("axis", 0))))
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Split, into equal parts or not."""
+    x, axis = node.inputs[0], int(node.attrs["axis"])
+    sizes = [low.graph.tensor(name).shape[axis] for name in node.outputs]
+    along = low.constant(f"{node.outputs[0]}/axis", np.array(axis, np.int32))
+    if len(set(sizes)) == 1:
+        low.emit("SPLIT", node.name, [along, x], node.outputs, num_splits=len(sizes))
+        return
+    parts = low.constant(f"{node.outputs[0]}/sizes", np.array(sizes, np.int32))
+    low.emit("SPLIT_V", node.name, [x, parts, along], node.outputs, num_splits=len(sizes))
+
+
 def _case(shape: tuple[int, ...], axis: int, parts: list[int], given: list[int] | None = None) -> Graph:
     quant = QuantParams.per_tensor(0.1, -9)
     outputs = [Tensor(f"y{i}", (*shape[:axis], n, *shape[axis + 1 :]), "int8", quant) for i, n in enumerate(parts)]
@@ -83,7 +104,7 @@ def split_v_cases() -> Iterable[Graph]:
 
 SPLIT = mover(
     moves, name="SPLIT", code=49, options="SplitOptions", fields={"num_splits": "numSplits"}, version=2,
-    output_shape=output_shape, check=check, cases=split_cases,
+    output_shape=output_shape, check=check, cases=split_cases, onnx=("Split",), from_onnx=from_onnx, turn=turn,
 )  # fmt: skip
 SPLIT_V = mover(
     moves, name="SPLIT_V", code=102, options="SplitVOptions", fields={"num_splits": "numSplits"}, version=2,

@@ -8,8 +8,9 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turning
 from edgeq.ops.movement import Move, mover
-from edgeq.ops.operator import constant_ints, require_int8, require_same_quantisation
+from edgeq.ops.operator import Lowering, constant_ints, require_int8, require_same_quantisation
 
 MOST_AXES = 5  # what TFLite Micro takes
 
@@ -41,6 +42,25 @@ def moves(graph: Graph, node: Node) -> list[Move]:
     return [Move(node.inputs[0], node.outputs[0], lambda whole: whole.transpose(order))]
 
 
+def turn(turning: Turning, node: Node) -> None:
+    """Nothing moves: the result is what is stored already, in another layout. Who needs one turns it."""
+    x, y = turning.graph.input(node, 0), turning.graph.output(node)
+    order = [int(axis) for axis in node.attrs.get("perm", range(len(x.shape))[::-1])]
+    turning.alias(y.name, x.name, tuple(order.index(axis) for axis in turning.layout(x.name)))
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """A Transpose of stored axes, or a RESHAPE where it moves axes of one element alone."""
+    x, y, order = low.graph.input(node, 0), low.graph.output(node), node.attrs["perm"]
+    moved = [axis for axis in order if x.shape[axis] != 1]
+    if moved == sorted(moved):
+        shape = low.constant(f"{y.name}/shape", np.array(y.shape, np.int32))
+        low.emit("RESHAPE", node.name, [x.name, shape], node.outputs)
+    else:
+        table = low.constant(f"{y.name}/order", np.array(order, np.int32))
+        low.emit("TRANSPOSE", node.name, [x.name, table], node.outputs)
+
+
 def _case(shape: tuple[int, ...], order: list[int]) -> Graph:
     quant = QuantParams.per_tensor(0.1, -7)
     tensors = [
@@ -65,5 +85,5 @@ def cases() -> Iterable[Graph]:
 
 OPERATOR = mover(
     moves, name="TRANSPOSE", code=39, options="TransposeOptions", fields={}, version=2,
-    output_shape=output_shape, check=check, cases=cases,
+    output_shape=output_shape, check=check, cases=cases, onnx=("Transpose",), from_onnx=from_onnx, turn=turn,
 )  # fmt: skip
