@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from edgeq.convert import file_layout, write_tflite
 from edgeq.graph import Graph
 from edgeq.images.model import ModelImage, write_model_image
-from edgeq.plan import Plan, build_plan, encode_plan
+from edgeq.plan import Plan, Target, build_plan, encode_plan
+from edgeq.plan.build import ANY
 
 TESTS = Path(__file__).parent
 COMPONENTS = TESTS.parent / "firmware" / "components"
@@ -41,10 +42,10 @@ class Planned:
     image: bytes
 
 
-def planned(graph: Graph, golden: bytes = b"") -> Planned:
+def planned(graph: Graph, golden: bytes = b"", target: Target = ANY) -> Planned:
     """From a graph to the image that the engine opens."""
     tflite = write_tflite(graph)
-    plan = build_plan(graph, file_layout(tflite))
+    plan = build_plan(graph, file_layout(tflite), target)
     return Planned(graph, plan, write_model_image(ModelImage(graph.name, encode_plan(plan), tflite, golden)))
 
 

@@ -31,6 +31,7 @@ from edgeq.link.session import Session
 from edgeq.link.symptoms import explain
 from edgeq.link.transport import SerialTransport
 from edgeq.pipeline.progress import Progress
+from edgeq.plan import Target
 from edgeq.toolchain.build import FirmwareBuild, build_firmware
 from edgeq.toolchain.find import find_lx6_assembler, find_lx6_compiler, find_lx6_linker
 from edgeq.virtual.flash_array import FlashArray
@@ -53,6 +54,11 @@ class FlashContents:
     def bytes(self) -> int:
         """How many bytes are written."""
         return sum(len(data) for _, data in self.parts)
+
+
+def target_of(board: Board) -> Target:
+    """What of the board decides between kernels."""
+    return Target(mac16="mac16" in board.chip.features, scratch_bytes=board.scratch_bytes)
 
 
 def choose_runner(wanted: Runner | None, progress: Progress) -> Runner:

@@ -93,7 +93,7 @@ def deploy(
     check_runs(runs)
     target = _target(board, engine, runner, port, progress)
     with RunFolder.create(out) as run:
-        prepared = prepare(source, options, board.chip.name, run, progress)
+        prepared = prepare(source, options, board, run, progress)
         boards.check_fits(board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
         if engine != "native" and prepared.tflm_arena:
             boards.check_fits(board, prepared.tflm_arena.chip_bytes, 0)

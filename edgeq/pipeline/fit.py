@@ -15,6 +15,7 @@ from edgeq.errors import BadInput, DoesNotFit
 from edgeq.images.layout import APP_LEAST_BYTES, largest_image, layout_for
 from edgeq.images.model import ModelImage, read_model_image, write_model_image
 from edgeq.images.partitions import SUBTYPE_FACTORY, TYPE_APP
+from edgeq.pipeline.board import target_of
 from edgeq.pipeline.prepare import GOLDEN_SAMPLES, Converted, convert, load_tflite
 from edgeq.pipeline.run_folder import APP, LOCK, MODEL_IMAGE, RunFolder, read_file
 from edgeq.pipeline.source import resolve
@@ -105,7 +106,7 @@ def fit(what: str, board_name: str) -> Fit:
     found = assess(needs, board, arena.chip_bytes if arena else None)
     if found.fits:
         return found
-    others = [other.name for other in boards() if assess(needs, other, None).fits]
+    others = [b.name for b in boards() if assess(needs_of(model, b, needs.image_bytes), b, None).fits]
     return _with_advice(found, others)
 
 
@@ -121,7 +122,7 @@ def _read(what: str, board: Board) -> tuple[Converted, Needs]:
     data = read_file(Path(source.path))
     with source.errors():
         model = (convert if source.kind == "onnx" else load_tflite)(data, source.name)
-    return model, needs_of(model)
+    return model, needs_of(model, board)
 
 
 def _read_run(run: RunFolder, board: Board) -> tuple[Converted, Needs]:
@@ -130,13 +131,15 @@ def _read_run(run: RunFolder, board: Board) -> tuple[Converted, Needs]:
     model = load_tflite(held.tflite, held.name)
     lock = json.loads(run.read(LOCK))
     if lock.get("board") != board.name:
-        return model, needs_of(model, len(image))
-    return model, needs_of(model, len(image), len(run.read(APP)), str(lock.get("runner")))
+        return model, needs_of(model, board, len(image))
+    return model, needs_of(model, board, len(image), len(run.read(APP)), str(lock.get("runner")))
 
 
-def needs_of(model: Converted, image_bytes: int | None = None, app_bytes: int = 0, app_of: str = "") -> Needs:
-    """What a model takes. Without an image, that of one with golden samples and no labels."""
-    plan = build_plan(model.graph, model.file)
+def needs_of(
+    model: Converted, board: Board, image_bytes: int | None = None, app_bytes: int = 0, app_of: str = ""
+) -> Needs:
+    """What a model takes of that board. Without an image, that of one with golden samples and no labels."""
+    plan = build_plan(model.graph, model.file, target_of(board))
     encoded = encode_plan(plan)
     if image_bytes is None:
         sample = plan.tensors[plan.input].bytes + plan.tensors[plan.output].bytes

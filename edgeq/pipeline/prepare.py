@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq import ops
+from edgeq.boards.board import Board
 from edgeq.convert import convert_onnx, file_layout, read_tflite, write_tflite
 from edgeq.errors import BadInput
 from edgeq.graph import FileLayout, Graph, QuantParams
 from edgeq.images.model import ModelImage, write_model_image
+from edgeq.pipeline.board import target_of
 from edgeq.pipeline.pictures import picture_rule
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
@@ -99,10 +101,10 @@ def load_tflite(data: bytes, name: str, *, onnx: bytes | None = None) -> Convert
     return Converted(name, graph, file_layout(data, name), data, onnx)
 
 
-def prepare(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
-    """MODEL to a model image for a board with that chip, every file of the way in `run`."""
+def prepare(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
+    """MODEL to a model image for that board, every file of the way in `run`."""
     prepared = {"torch": _from_torch, "onnx": _from_onnx, "tflite": _from_tflite}[source.kind](
-        source, options, chip, run, progress
+        source, options, board, run, progress
     )
     run.write(MODEL_TFLITE, prepared.model.tflite, locked=True)
     run.write(MODEL_PLAN, encode_plan(prepared.plan), locked=True)
@@ -116,7 +118,7 @@ def prepare(source: Source, options: QuantiseOptions, chip: str, run: RunFolder,
     return prepared
 
 
-def _from_torch(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
+def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
     # torch is imported by this step alone: the others start in a fraction of a second.
     from edgeq.quantize.model import load_model
     from edgeq.quantize.quantize import quantize
@@ -141,7 +143,7 @@ def _from_torch(source: Source, options: QuantiseOptions, chip: str, run: RunFol
     quant = _input_quant(model.graph)
     pictures, measured = picture_rule(loaded.recipe.input.rule, quant, ledger.stored, ledger.inputs_nhwc, progress)
     return _planned(
-        model, _as_int8(model.graph, ledger.inputs_nhwc), chip, progress,
+        model, _as_int8(model.graph, ledger.inputs_nhwc), board, progress,
         labels=quantised.labels, pictures=pictures, float_inputs=ledger.inputs_nchw, torch_trace=quantised.trace,
         accuracy=Accuracy(quantised.float_top1, int8_top1, len(held_out)), params=quantised.parameters,
         sqnr=tuple((a.name, a.sqnr_db) for a in quantised.activations),
@@ -151,31 +153,33 @@ def _from_torch(source: Source, options: QuantiseOptions, chip: str, run: RunFol
     )  # fmt: skip
 
 
-def _from_onnx(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
+def _from_onnx(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
     progress.step("convert")
     data = read_file(Path(source.path))
     with source.errors():
         model = convert(data, source.name)
     run.write(MODEL_ONNX, data, locked=True)
     inputs = random_inputs(model.graph, GOLDEN_SAMPLES, seed=0)
-    return _planned(model, inputs, chip, progress, float_inputs=to_onnx_input(model.graph, inputs))
+    return _planned(model, inputs, board, progress, float_inputs=to_onnx_input(model.graph, inputs))
 
 
-def _from_tflite(source: Source, options: QuantiseOptions, chip: str, run: RunFolder, progress: Progress) -> Prepared:
+def _from_tflite(
+    source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress
+) -> Prepared:
     progress.step("read")
     data = read_file(Path(source.path))
     with source.errors():
         model = load_tflite(data, source.name)
-    return _planned(model, random_inputs(model.graph, GOLDEN_SAMPLES, seed=0), chip, progress)
+    return _planned(model, random_inputs(model.graph, GOLDEN_SAMPLES, seed=0), board, progress)
 
 
-def _planned(model: Converted, inputs: NDArray[np.int8], chip: str, progress: Progress, **more: object) -> Prepared:
+def _planned(model: Converted, inputs: NDArray[np.int8], board: Board, progress: Progress, **more: object) -> Prepared:
     progress.step("plan")
-    plan = build_plan(model.graph, model.file)
+    plan = build_plan(model.graph, model.file, target_of(board))
     reference = ops.run(model.graph, {model.graph.inputs[0]: inputs})
     labels: tuple[str, ...] = more.get("labels", ())  # type: ignore[assignment]
     pictures: IntegerRule | None = more.get("pictures")  # type: ignore[assignment]
-    arena = tflm_arena(model.tflite, chip)
+    arena = tflm_arena(model.tflite, board.chip.name)
     image = model_image(model, plan, inputs, reference, labels, pictures, arena)
     more.setdefault("params", _parameters(model.graph))
     return Prepared(model, plan, image, inputs, reference, tflm_arena=arena, **more)  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ def verify_run(path: Path, progress: Progress) -> tuple[Hop, ...]:
     facts = json.loads(run.read(LOCK))
     board, runner = load_board(str(facts.get("board"))), _runner(str(facts.get("runner")))
     engine = _engine(str(facts.get("engine", "native")))
-    prepared = _prepared(run, str(facts.get("model")))
+    prepared = _prepared(run, str(facts.get("model")), board)
     progress.step("verify")
     ledger = hops.software_hops(prepared, progress)
     if runner != "host":
@@ -71,7 +71,7 @@ def verify_file(
     data, source = read_file(path), Source("tflite", str(path), path.stem)
     with source.errors():
         model = load_tflite(data, source.name)
-    plan = build_plan(model.graph, model.file)
+    plan = build_plan(model.graph, model.file, boards.target_of(board))
     samples = random_inputs(model.graph, inputs, seed)
     reference = ops.run(model.graph, {model.graph.inputs[0]: samples})
     golden = {name: values[:1] for name, values in reference.items()}
@@ -126,11 +126,11 @@ def _runner(name: str) -> Runner | None:
     raise BadInput(f"the run names an unknown runner, {name!r}", where=LOCK)
 
 
-def _prepared(run: RunFolder, name: str) -> Prepared:
+def _prepared(run: RunFolder, name: str, board: Board) -> Prepared:
     """What `prepare` made, read back, and checked that its files belong together."""
     onnx = run.read(MODEL_ONNX) if run.has(MODEL_ONNX) else None
     model = load_tflite(run.read(MODEL_TFLITE), name, onnx=onnx)
-    plan = build_plan(model.graph, model.file)
+    plan = build_plan(model.graph, model.file, boards.target_of(board))
     image = run.read(MODEL_IMAGE)
     held = read_model_image(image, MODEL_IMAGE)
     if held.tflite != model.tflite or held.plan != run.read(MODEL_PLAN) or held.plan != encode_plan(plan):

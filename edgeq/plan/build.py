@@ -13,8 +13,10 @@ from edgeq.ops import Step
 from edgeq.plan.arena import Buffer, layout
 from edgeq.plan.fold_pad import fold_pad
 from edgeq.plan.kernels import Kernel, kernel
+from edgeq.plan.select import Target, choose
 
 MAX_STEPS = 1024
+ANY = Target()
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,18 @@ class Plan:
         return tuple(step.name if last[step.output] == i else None for i, step in enumerate(self.steps))
 
 
-def build_plan(graph: Graph, file: FileLayout) -> Plan:
-    """Plans a checked graph of one input and one output; `file` says where its parts lie in the `.tflite`."""
+def build_plan(graph: Graph, file: FileLayout, target: Target = ANY) -> Plan:
+    """Plans a checked graph of one input and one output; `file` says where its parts lie in the `.tflite`.
+
+    Without a `target` the plan runs on every board: plain C kernels, no scratch.
+    """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise Unsupported(f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs; the engine takes one of each")
     folded = fold_pad(graph)
     steps = [(node, ops.steps(folded, node, file.constant_offset.__getitem__)) for node in folded.nodes]
+    chosen = [(node, [choose(folded, node, step, target) for step in made]) for node, made in steps]
+    scratch_bytes = max((c.scratch_bytes for _, made in chosen for c in made), default=0)
+    steps = [(node, [c.step for c in made]) for node, made in chosen]
     count = sum(len(made) for _, made in steps)
     if not 1 <= count <= MAX_STEPS:
         raise Unsupported(f"a model of {count} steps; the engine runs 1 to {MAX_STEPS}")
@@ -82,7 +90,7 @@ def build_plan(graph: Graph, file: FileLayout) -> Plan:
     return Plan(
         tflite_bytes=file.file_bytes,
         arena_bytes=arena_bytes,
-        scratch_bytes=0,  # the plain C kernels need none
+        scratch_bytes=scratch_bytes,
         tensors=(
             *(_activation(folded.tensor(n), at, file) for n, at in offsets.items()),
             *(_constant(folded.tensor(n), file) for n in constants),

@@ -20,6 +20,10 @@ _SOURCE_SUFFIXES = {"host": (".c",), "qemu_lx6": (".c", ".S")}
 _INPUT_SUFFIXES = (".c", ".h", ".inc", ".S", ".ld")
 
 
+# What the target's core has beyond plain C.
+_CHIP: dict[Target, dict[str, int]] = {"host": {}, "qemu_lx6": {"EQ_MAC16": 1}}
+
+
 @dataclass(frozen=True)
 class Program:
     """All paths but `root` are relative to it, so that no path of this machine reaches the binary."""
@@ -56,7 +60,7 @@ def firmware_program(
         root=root,
         sources=tuple(_files(root, folders, _SOURCE_SUFFIXES[target])),
         include_dirs=include_dirs(root, folders),
-        defines=tuple((name, str(v)) for name, v in {"EQ_BOARD": f'"{board}"', **numbers}.items()),
+        defines=tuple((name, str(v)) for name, v in {"EQ_BOARD": f'"{board}"', **numbers, **_CHIP[target]}.items()),
         linker_script=LX6_LINKER_SCRIPT if target == "qemu_lx6" else None,
     )
 

@@ -15,7 +15,7 @@
 #include "eq_check.h"
 #include "eq_engine.h"
 
-enum { CAPACITY = 1 << 20, WINDOWS = 4, SECONDS = 20 };
+enum { CAPACITY = 1 << 20, SCRATCH = 96 << 10, WINDOWS = 4, SECONDS = 20 };
 
 typedef struct flash {
     const uint8_t *bytes;
@@ -48,21 +48,28 @@ static void unmap(void *ctx, const uint8_t *window) {
 
 static const eq_engine_kind *const kinds[] = {&eq_native, NULL};
 
-/* Opens the image with an arena of the plan's size; free(engine->arena) follows eq_engine_close. */
+/* Opens the image with arena and scratch of the plan's sizes; both are freed after eq_engine_close. */
 static eq_status open_exactly(eq_engine *engine, const eq_hal *hal) {
     int8_t *arena = take(CAPACITY);
-    eq_status status = eq_engine_open(engine, kinds, hal, arena, CAPACITY, NULL, 0);
+    uint8_t *scratch = take(SCRATCH);
+    eq_status status = eq_engine_open(engine, kinds, hal, arena, CAPACITY, scratch, SCRATCH);
     eq_engine_close(engine);
     free(arena);
-    arena = take(engine->arena_bytes);
-    if (status == EQ_OK) status = eq_engine_open(engine, kinds, hal, arena, engine->arena_bytes, NULL, 0);
+    free(scratch);
+    uint32_t arena_bytes = engine->arena_bytes, scratch_bytes = engine->scratch_bytes;
+    arena = take(arena_bytes);
+    scratch = take(scratch_bytes);
+    if (status == EQ_OK)
+        status = eq_engine_open(engine, kinds, hal, arena, arena_bytes, scratch, scratch_bytes);
     engine->arena = arena;
+    engine->scratch = scratch;
     return status;
 }
 
 static void close_exactly(eq_engine *engine, const flash *f) {
     eq_engine_close(engine);
     free(engine->arena);
+    free(engine->scratch);
     if (f->windows) die("a window is left open");
 }
 

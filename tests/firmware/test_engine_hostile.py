@@ -34,7 +34,7 @@ def test_damaged_images_are_refused_or_run(engine_host: EngineHost, model: Plann
     ended = engine_host.mutate(model.image, seed, BATCH)
     assert sum(ended.values()) == BATCH
     # The mutants reach every kind of check, and the kernels behind them.
-    assert min(ended[status] for status in ("ok", "bad image", "bad plan", "unsupported", "too large")) >= 10
+    assert min(ended[status] for status in ("ok", "bad image", "bad plan", "unsupported", "too large")) >= 5
     assert not ended["map failed"] + ended["not open"] + ended["out of range"]
 
 
@@ -129,7 +129,7 @@ def test_one_wrong_field_is_refused(
 def test_a_name_longer_than_the_buffers_of_those_who_show_it_is_refused(
     engine_host: EngineHost, model: Planned
 ) -> None:
-    names = with_field(with_field(model.image, None, 64, 80), None, 68, 128)  # the names' table: long enough
+    names = with_field(with_field(model.image, None, 64, 80), None, 68, 1024)  # the names' table: long enough
     assert engine_host.open(with_field(names, 48, STEP_ROW["name_bytes"], 64)) == "ok"
     assert engine_host.open(with_field(names, 48, STEP_ROW["name_bytes"], 65)) == "bad plan"
 

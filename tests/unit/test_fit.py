@@ -123,7 +123,7 @@ def test_needs_of_a_model() -> None:
     plan = build_plan(model.graph, model.file)
     inputs = random_inputs(model.graph, GOLDEN_SAMPLES, seed=0)
     image = model_image(model, plan, inputs, ops.run(model.graph, {model.graph.inputs[0]: inputs}))
-    needs = needs_of(model)
+    needs = needs_of(model, load_board("esp32-c3-devkitm-1"))
     assert (needs.image_bytes, needs.tflite_bytes, needs.macs) == (len(image), len(tflite), ops.macs(model.graph))
     assert (needs.arena_bytes, needs.scratch_bytes) == (plan.arena_bytes, plan.scratch_bytes)
     read, written = (plan.tensors[t].bytes for t in (plan.steps[0].inputs[0], plan.steps[0].output))

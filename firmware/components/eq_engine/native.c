@@ -72,6 +72,7 @@ static eq_status run_step(eq_engine *e, uint32_t index) {
         call.y = e->arena + call.out.offset;
         call.weights_data = data[WEIGHTS];
         call.bias_data = data[BIAS];
+        call.scratch = e->scratch;
         kind->run(&call);
     }
     for (int i = WINDOWS; i-- > 0;)
@@ -105,7 +106,11 @@ static eq_status step(const eq_engine *e, uint32_t index, eq_step *out) {
 }
 
 static const char *version(void) {
-    return "plain C kernels";
+#if defined(EQ_MAC16)
+    return "C kernels, MAC16 convolutions";
+#else
+    return "C kernels";
+#endif
 }
 
 const eq_engine_kind eq_native = {

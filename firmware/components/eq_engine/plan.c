@@ -64,6 +64,7 @@ eq_call eq_plan_call(const eq_plan *plan, uint32_t index, const eq_step_kind **k
         .params = (const int32_t *)(const void *)(plan->bytes + plan->params + eq_read_u32(row + 16)),
         .params_count = eq_read_u32(row + 20) / 4,
         .has_second = second != EQ_NONE,
+        .scratch_bytes = plan->scratch_bytes,
     };
     call.in[0] = eq_plan_tensor(plan, eq_read_u32(row + 4));
     if (call.has_second) call.in[1] = eq_plan_tensor(plan, second);

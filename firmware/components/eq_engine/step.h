@@ -21,12 +21,15 @@ typedef struct eq_call {
     eq_tensor in[2], out; /* in[1] is zero where a step has one input */
     bool has_second;
 
+    uint32_t scratch_bytes; /* what the plan sets aside */
+
     eq_range weights, bias; /* set by check */
 
     const int8_t *x[2];
     int8_t *y;
     const int8_t *weights_data;
     const int32_t *bias_data;
+    uint8_t *scratch; /* on a 16-byte boundary */
 } eq_call;
 
 typedef struct eq_step_kind {
