@@ -105,7 +105,7 @@ CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "too small an arena": ("deploy small.tflite --runner host --board tiny.toml", 3, ("arena", "the board has 64")),
     "too small a flash": ("deploy small.tflite --runner host --board shallow.toml", 3, ("flash", "model")),
     "no runs": ("deploy small.tflite -n 0", 2, ("0",)),
-    "a real board": ("deploy small.tflite --port /dev/ttyUSB0", 2, ("/dev/ttyUSB0",)),
+    "a port and a runner": ("deploy small.tflite --port /dev/ttyUSB0 --runner host", 2, ("/dev/ttyUSB0", "--runner")),
     "inputs of no kind": ("verify small.tflite --inputs zeros:3", 2, ("random:N",)),
     "inputs without number": ("verify small.tflite --inputs random:", 2, ("random:N",)),
     "no inputs": ("verify small.tflite --inputs random:0", 2, ("0 inputs",)),
@@ -122,7 +122,7 @@ CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "-o below a file": ("deploy small.tflite --runner host -o a-file/run", 2, ("a-file/run: cannot be written",)),
     "-o is a file": ("deploy small.tflite --runner host -o a-file", 2, ("a-file: cannot be written",)),
     "-o where nobody may write": ("deploy small.tflite --runner host -o /proc/run", 2, ("/proc/run: cannot be",)),
-    "-o of convert is a folder": ("build --runner host -o a-file", 2, ("a-file",)),
+    "-o of build is a file": ("build --runner host -o a-file", 2, ("a-file",)),
 }
 
 
@@ -131,6 +131,13 @@ def test_refused(home: Path, name: str) -> None:
     command, exit_code, words = CASES[name]
     before = listing(home)
     refused(edgeq(*command.split(), cwd=home), exit_code, *words)
+    assert listing(home) == before
+
+
+def test_a_real_board_without_esp_idf(home: Path) -> None:
+    before = listing(home)
+    env = environment(IDF_PATH="nowhere")  # whether or not this machine has one
+    refused(edgeq("deploy", "small.tflite", "--port", "/dev/ttyUSB0", cwd=home, env=env), 5, "IDF_PATH=nowhere")
     assert listing(home) == before
 
 
