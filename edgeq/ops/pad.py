@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import Turning
 from edgeq.ops.operator import (
     Array,
     Locate,
@@ -95,6 +96,49 @@ def padded_input(
     return name, "VALID"
 
 
+def turn(turning: Turning, node: Node) -> None:
+    """(before, after) of each stored axis."""
+    x, axes = turning.graph.input(node, 0), turning.graph.optional_input(node, 3)
+    table, rank = constant_ints(turning.graph, node, 1), len(x.shape)
+    padded = list(range(rank)) if axes is None else constant_ints(turning.graph, node, 3)
+    if len(table) != 2 * len(padded):
+        raise Unsupported(f"Pad of {len(padded)} axes by {table}", where=f"node {node.name}")
+    pairs = {axis % rank: (table[i], table[i + len(padded)]) for i, axis in enumerate(padded)}
+    layout = turning.layout(x.name)
+    inputs = [turning.read(x.name), *map(turning.read, node.inputs[2:3])]
+    stored = [pairs.get(axis, (0, 0)) for axis in layout]
+    turning.emit(node, inputs, [turning.write(node.outputs[0], layout)], amounts=stored)
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Pad with a constant or, by MIRROR_PAD, with the reflected input."""
+    x, y, mode = low.graph.input(node, 0), low.graph.output(node), node.attrs.get("mode", "constant")
+    table = low.constant(f"{y.name}/amounts", np.array(node.attrs["amounts"], np.int32))
+    if mode == "reflect":
+        low.emit("MIRROR_PAD", node.name, [x.name, table], node.outputs, mirror="REFLECT")
+        return
+    if mode != "constant" or y.quant is None:
+        raise Unsupported(f"Pad of the mode {mode}", where=f"node {node.name}")
+    fill = _filling(low, node, y.quant)
+    if fill == x.zero_point:
+        low.emit("PAD", node.name, [x.name, table], node.outputs)
+    else:
+        value = low.constant(f"{y.name}/value", np.array([fill], np.int8), x.quant)
+        low.emit("PADV2", node.name, [x.name, table, value], node.outputs)
+
+
+def _filling(low: Lowering, node: Node, quant: QuantParams) -> int:
+    given = low.graph.optional_input(node, 1)
+    if given is None:
+        return quant.zero_point[0]
+    if given.data is None or given.elements != 1:
+        raise Unsupported("Pad with a value that is no constant", where=f"node {node.name}")
+    real = given.data if given.quant is None else given.quant.dequantise(given.data)
+    if np.isnan(real).any():
+        raise Unsupported("Pad with a value that is no number", where=f"node {node.name}")
+    return int(quant.quantise(real.reshape(1), "int8")[0])
+
+
 _IMAGE = ((0, 0), (1, 2), (3, 0), (0, 0))
 
 
@@ -126,7 +170,21 @@ def padv2_cases() -> Iterable[Graph]:
     yield _case("PADV2", 3, ((0, 0), (1, 0), (0, 2)))
 
 
-PAD = Operator("PAD", 34, "PadOptions", {}, 2, output_shape, check, reference, pad_cases, step=step)
+PAD = Operator(
+    "PAD",
+    34,
+    "PadOptions",
+    {},
+    2,
+    output_shape,
+    check,
+    reference,
+    pad_cases,
+    onnx=("Pad",),
+    from_onnx=from_onnx,
+    turn=turn,
+    step=step,
+)
 PADV2 = Operator(
     "PADV2", 60, "PadV2Options", {}, 2, output_shape, check, reference, padv2_cases, step=step
 )  # fmt: skip

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import CHANNELS_LAST, Turning
 from edgeq.ops.numerics import Ints
 from edgeq.ops.operator import (
     Array,
     Locate,
+    Lowering,
     Operator,
     Step,
     constant_ints,
@@ -100,6 +102,89 @@ def bilinear_step(graph: Graph, node: Node, locate: Locate) -> Step:
     return Step("resize_bilinear_s8", b"".join(pack_i32(*neighbours(node, *s).ravel()) for s in _sides(graph, node)))
 
 
+def turn(turning: Turning, node: Node) -> None:
+    """Channels last, with the scales of height and width: as given, or as the sizes say."""
+    x, y = turning.graph.input(node, 0), turning.graph.output(node)
+    if len(x.shape) != 4 or x.shape[:2] != y.shape[:2]:
+        raise Unsupported(f"Resize of {list(x.shape)} to {list(y.shape)}", where=f"node {node.name}")
+    scales = [y.shape[axis] / x.shape[axis] for axis in (2, 3)]
+    if turning.graph.optional_input(node, 2) is not None and turning.graph.input(node, 2).elements:
+        given = turning.graph.constant(node, 2).tolist()
+        axes = [int(axis) % 4 for axis in node.attrs.get("axes", range(4))]
+        scales = [dict(zip(axes, given, strict=True)).get(axis, 1.0) for axis in (2, 3)]
+    turning.emit(node, [turning.read(x.name, CHANNELS_LAST)], [turning.write(y.name)], scales=scales)
+
+
+_RULES = ((False, False), (True, False), (False, True))  # (aligned corners, half pixel centres)
+_LINEAR = {
+    "asymmetric": _RULES[0],
+    "align_corners": _RULES[1],
+    "half_pixel": _RULES[2],
+    "pytorch_half_pixel": _RULES[2],
+}
+
+
+def from_onnx(low: Lowering, node: Node) -> None:
+    """Resize, nearest and linear, where TFLite has a rule that takes the same pixels."""
+    x, y, mode = low.graph.input(node, 0), low.graph.output(node), node.attrs.get("mode", "nearest")
+    sides = list(zip(x.shape[1:3], y.shape[1:3], node.attrs["scales"], strict=True))
+    rule = _nearest_rule(node, sides) if mode == "nearest" else _linear_rule(node, sides) if mode == "linear" else None
+    places = node.attrs.get("coordinate_transformation_mode", "half_pixel")
+    if rule is None or int(node.attrs.get("antialias", 0)):
+        raise Unsupported(
+            f"Resize by {mode}, {places}, from {list(x.shape[1:3])} to {list(y.shape[1:3])}: TFLite has no such rule",
+            where=f"node {node.name}",
+        )
+    op = "RESIZE_NEAREST_NEIGHBOR" if mode == "nearest" else "RESIZE_BILINEAR"
+    size = low.constant(f"{y.name}/size", np.array(y.shape[1:3], np.int32))
+    low.emit(op, node.name, [x.name, size], node.outputs, align_corners=rule[0], half_pixel_centers=rule[1])
+
+
+_Side = tuple[int, int, float]  # size before, size after, scale
+_ROUND: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "round_prefer_floor": lambda at: np.ceil(at - 0.5), "round_prefer_ceil": lambda at: np.floor(at + 0.5),
+    "floor": np.floor, "ceil": np.ceil,
+}  # fmt: skip
+
+
+def _nearest_rule(node: Node, sides: Sequence[_Side]) -> tuple[bool, bool] | None:
+    """The rule that takes the very pixels that ONNX takes, at these sizes."""
+    rounded = _ROUND.get(node.attrs.get("nearest_mode", "round_prefer_floor"))
+    wanted = []
+    for before, after, scale in sides:
+        at = _places(node.attrs.get("coordinate_transformation_mode", "half_pixel"), before, after, scale)
+        if at is None or rounded is None:
+            return None
+        wanted.append(np.clip(rounded(at), 0, before - 1))
+    for corners, centers in _RULES:
+        rule = Node(node.op, node.name, (), (), {"align_corners": corners, "half_pixel_centers": centers})
+        if all(np.array_equal(w, _nearest(rule, b, a)) for w, (b, a, _) in zip(wanted, sides, strict=True)):
+            return corners, centers
+    return None
+
+
+def _places(mode: str, before: int, after: int, scale: float) -> NDArray[np.float64] | None:
+    """Where ONNX looks for each place of the output."""
+    i = np.arange(after, dtype=np.float64)
+    if mode == "asymmetric":
+        return i / scale
+    if mode == "align_corners":
+        return i * (before - 1) / max(after - 1, 1)
+    if mode == "pytorch_half_pixel" and after == 1:
+        return i * 0
+    return (i + 0.5) / scale - 0.5 if mode in ("half_pixel", "pytorch_half_pixel") else None
+
+
+def _linear_rule(node: Node, sides: Sequence[_Side]) -> tuple[bool, bool] | None:
+    mode = node.attrs.get("coordinate_transformation_mode", "half_pixel")
+    for before, after, scale in sides:
+        if mode != "align_corners" and abs(before * scale - after) > 1e-3:  # ONNX goes by a scale, TFLite by the sizes
+            return None
+        if mode == "pytorch_half_pixel" and after == 1 and before > 1:
+            return None
+    return _LINEAR.get(mode)
+
+
 def _case(op: str, before: tuple[int, int], after: tuple[int, int], corners: bool, centers: bool) -> Graph:
     quant = QuantParams.per_tensor(0.1, -4)
     tensors = [
@@ -132,7 +217,8 @@ def bilinear_cases() -> Iterable[Graph]:
 _FIELDS = {"align_corners": "alignCorners", "half_pixel_centers": "halfPixelCenters"}
 NEAREST = taker(
     nearest_tables, name="RESIZE_NEAREST_NEIGHBOR", code=97, options="ResizeNearestNeighborOptions", fields=_FIELDS,
-    version=3, output_shape=output_shape, check=check, cases=nearest_cases,
+    version=3, output_shape=output_shape, check=check, cases=nearest_cases, onnx=("Resize",),
+    from_onnx=from_onnx, turn=turn,
 )  # fmt: skip
 BILINEAR = Operator(
     name="RESIZE_BILINEAR", code=23, options="ResizeBilinearOptions", fields=_FIELDS, version=3,

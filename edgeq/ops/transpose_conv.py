@@ -9,10 +9,11 @@ import numpy as np
 
 from edgeq.errors import Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.layout import convolution
 from edgeq.ops.numerics import activation_range, exact_matmul, requantise
-from edgeq.ops.operator import Array, Locate, Operator, Step, constant_ints, pack_i32, require_int8, seeded
-from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, constant_offsets
-from edgeq.ops.window import LIMIT, same_padding
+from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, constant_ints, pack_i32, require_int8, seeded
+from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, constant_offsets, lower_bias
+from edgeq.ops.window import LIMIT, onnx_pair, same_padding
 
 
 def _as_conv(node: Node) -> Node:
@@ -96,6 +97,32 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
     return Step("transpose_conv_s8", pack_i32(*fields))
 
 
+def from_onnx(low: Lowering, node: Node) -> None:
+    """ConvTranspose; where its padding is not SAME, the whole output is made and the padding sliced off."""
+    x, weights, y = low.graph.input(node, 0), low.graph.input(node, 1), low.graph.output(node)
+    stride, pads = onnx_pair(node, "strides"), tuple(int(p) for p in node.attrs.get("pads", (0, 0, 0, 0)))
+    plain = node.attrs.get("auto_pad", "NOTSET") in ("NOTSET", "VALID") and "output_shape" not in node.attrs
+    if int(node.attrs.get("group", 1)) != 1 or onnx_pair(node, "dilations") != (1, 1) or len(pads) != 4 or not plain:
+        raise Unsupported("ConvTranspose in groups, with dilation, auto_pad or output_shape", where=f"node {node.name}")
+    size, before, after = weights.shape[1:3], pads[:2], y.shape[1:3]
+    sides = list(zip(x.shape[1:3], size, stride, before, after, strict=True))
+    same = all(n == -(-out // s) and same_padding(out, k, s, 1)[0] == b for n, k, s, b, out in sides)
+    whole = [max((n - 1) * s + k, b + out) for n, k, s, b, out in sides]
+    made, padding = (after, "SAME") if same else (tuple(whole), "VALID")
+    shape = (1, *made, y.shape[3])
+    result = y.name if made == after else low.activation(f"{y.name}/whole", shape, y.quant)
+    operands = [low.constant(f"{y.name}/shape", np.array(shape, np.int32)), weights.name, x.name]
+    low.emit(
+        "TRANSPOSE_CONV", node.name if made == after else result, [*operands, lower_bias(low, node, x, weights)],
+        [result], stride_h=stride[0], stride_w=stride[1], padding=padding,
+        activation=node.attrs.get("activation", "NONE"),
+    )  # fmt: skip
+    if made != after:
+        begin = low.constant(f"{y.name}/begin", np.array((0, *before, 0), np.int32))
+        extent = low.constant(f"{y.name}/size", np.array(y.shape, np.int32))
+        low.emit("SLICE", node.name, [result, begin, extent], node.outputs)
+
+
 def _case(
     x: tuple[int, int, int],
     y: tuple[int, int, int],
@@ -146,4 +173,5 @@ OPERATOR = Operator(
         "stride_h": "strideH", "stride_w": "strideW", "padding": "padding", "activation": "fusedActivationFunction",
     },
     version=4, output_shape=output_shape, check=check, reference=reference, cases=cases, macs=macs, step=step,
+    onnx=("ConvTranspose",), from_onnx=from_onnx, turn=convolution((1, 2, 3, 0)),
 )  # fmt: skip

@@ -188,6 +188,39 @@ def axes_of_one() -> bytes:
     return q.bytes(q.node("Squeeze", [q.qdq("c", 0.05, 0), "axes"], "y"))
 
 
+def padded(mode: str, **inputs: Any) -> bytes:
+    q = Qdq(1, 3, 4, 5)
+    pads = [2, 1, 0, 3] if mode == "reflect" else [0, 1, 0, 2, 0, 0, 3, 1]
+    tables = [q.constant("pads", np.array(pads, np.int64))]
+    tables += [q.constant(n, np.array(v, np.float32)) for n, v in inputs.items()]
+    if mode == "reflect":
+        tables += ["", q.constant("axes", np.array([2, -1]))]
+    return q.bytes(q.qdq(q.node("Pad", [q.x, *tables], "y", mode=mode), 0.05, 3))
+
+
+def resized(scales: tuple[float, float], **attrs: Any) -> bytes:
+    q = Qdq(1, 3, 4, 6)
+    table = q.constant("scales", np.array([1, 1, *scales], np.float32))
+    y = q.node("Resize", [q.x, "", table], "y", **attrs)
+    return q.bytes(q.qdq(y, 0.05, 3))
+
+
+def resized_to(*size: int, **attrs: Any) -> bytes:
+    q = Qdq(1, 3, 4, 6)
+    y = q.node("Resize", [q.x, "", "", q.constant("size", np.array([1, 3, *size], np.int64))], "y", **attrs)
+    return q.bytes(q.qdq(y, 0.05, 3))
+
+
+def transposed(size: int, stride: int, pads: list[int], more: int = 0) -> bytes:
+    q = Qdq(1, 3, 4, 5)
+    weights = q.constant("w.q", q.rng.integers(-127, 128, (3, 2, size, size), dtype=np.int8))
+    params = q.params("w", [0.004, 0.007], [0, 0])
+    operands = [q.x, q.node("DequantizeLinear", [weights, *params], "w", axis=1), q.float_bias("b", 2)]
+    attrs = {"strides": [stride] * 2, "pads": pads, "output_padding": [more] * 2}
+    y = q.node("ConvTranspose", operands, "y", **attrs)
+    return q.bytes(q.qdq(q.node("Relu", [y], "r"), 0.04, -128))
+
+
 MODELS: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "conv_relu": (conv_relu, ["CONV_2D"]),
     "asymmetric_padding": (asymmetric_padding, ["PAD", "CONV_2D"]),
@@ -213,6 +246,34 @@ MODELS: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "backwards": (backwards, ["STRIDED_SLICE"]),
     "blocks": (lambda: blocks("DCR"), ["DEPTH_TO_SPACE", "SPACE_TO_DEPTH"]),
     "pixel_shuffle": (lambda: blocks("CRD"), ["RESHAPE", "TRANSPOSE", "RESHAPE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH"]),
+    "padded": (lambda: padded("constant"), ["PAD"]),
+    "padded_with_a_value": (lambda: padded("constant", value=[1.5]), ["PADV2"]),
+    "padded_with_the_lowest": (lambda: padded("constant", value=-1e6), ["PADV2"]),
+    "reflected": (lambda: padded("reflect"), ["MIRROR_PAD"]),
+    "upsampled": (lambda: resized((2, 3)), ["RESIZE_NEAREST_NEIGHBOR"]),
+    "upsampled_from_the_corner": (
+        lambda: resized((2, 2), coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        ["RESIZE_NEAREST_NEIGHBOR"],
+    ),
+    "shrunk": (
+        lambda: resized_to(2, 5, coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_ceil"),
+        ["RESIZE_NEAREST_NEIGHBOR"],
+    ),
+    "nearest_of_aligned_corners": (
+        lambda: resized_to(7, 9, coordinate_transformation_mode="align_corners", nearest_mode="round_prefer_ceil"),
+        ["RESIZE_NEAREST_NEIGHBOR"],
+    ),
+    **{
+        f"linear_{places}": (
+            lambda places=places: resized_to(8, 9, mode="linear", coordinate_transformation_mode=places),
+            ["RESIZE_BILINEAR"],
+        )
+        for places in ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
+    },
+    "transposed_same": (lambda: transposed(4, 2, [1, 1, 1, 1]), ["TRANSPOSE_CONV"]),
+    "transposed_valid": (lambda: transposed(2, 2, [0, 0, 0, 0]), ["TRANSPOSE_CONV"]),
+    "transposed_sliced": (lambda: transposed(3, 2, [1, 1, 1, 1], 1), ["TRANSPOSE_CONV", "SLICE"]),
+    "transposed_longer": (lambda: transposed(2, 2, [0, 0, 0, 0], 1), ["TRANSPOSE_CONV"]),
     "axes_of_one": (axes_of_one, ["RESHAPE", "CONV_2D", "RESHAPE"]),
 }
 
@@ -439,12 +500,20 @@ def test_weights_beside_the_model_are_refused() -> None:
         ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2]}, "dilation"),
         ("AveragePool", {"kernel_shape": [3, 3], "pads": [0, 1, 2, 0]}, "count_include_pad=0"),
         ("Reshape", {}, "batch"),
+        ("Resize", {"mode": "cubic"}, "cubic"),
+        ("Resize", {"nearest_mode": "ceil"}, "no such rule"),
+        ("Resize", {"mode": "linear", "antialias": 1}, "no such rule"),
+        ("Pad", {"mode": "edge"}, "edge"),
     ],
 )
 def test_forms_without_a_twin_are_refused(op: str, attrs: dict[str, object], message: str) -> None:
     q = Qdq(1, 4, 6, 6)
-    shape = [q.constant("shape", np.array([6, 4, 1, 6], np.int64))] if op == "Reshape" else []
-    q.node(op, [q.x, *shape], "y", **attrs)
+    more = {
+        "Reshape": [q.constant("shape", np.array([6, 4, 1, 6], np.int64))],
+        "Resize": ["", "", q.constant("sizes", np.array([1, 4, 5, 7], np.int64))],
+        "Pad": [q.constant("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))],
+    }
+    q.node(op, [q.x, *more.get(op, [])], "y", **attrs)
     refused(q.bytes(q.qdq("y", 0.05, 3)), Unsupported, message, "the y")
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from edgeq.graph import Graph, Node
 
-FUSABLE = ("Conv", "Gemm", "Add", "Sub", "Mul", "Div", "BatchNormalization", "MaxPool", "AveragePool")
+FUSABLE = ("Conv", "ConvTranspose", "Gemm", "Add", "Sub", "Mul", "Div", "BatchNormalization", "MaxPool", "AveragePool")
 
 
 def fuse_activation(graph: Graph) -> Graph:
