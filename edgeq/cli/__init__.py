@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeq import __version__
-from edgeq.cli import building, console, deploying, fitting, hardware, making, running
+from edgeq.cli import building, console, deploying, fitting, hardware, linting, making, running
 
 app = typer.Typer(
     name="edgeq",
@@ -27,6 +27,7 @@ COMMANDS = (
     making.quantize,
     making.convert,
     making.inspect,
+    linting.lint,
     fitting.fit,
     building.build,
     hardware.flash,

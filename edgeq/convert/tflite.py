@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import flatbuffers
@@ -155,8 +155,11 @@ def read_tflite(data: bytes, name: str = "model.tflite") -> Graph:
     return _guarded(data, name, lambda model: _graph(model, data, name))
 
 
-def read_operators(data: bytes, name: str = "model.tflite") -> list[Graph | EdgeqError]:
-    """Each operator of the first graph as a graph of its own, in the file's order, or why it cannot be read."""
+def read_operators(data: bytes, name: str = "model.tflite") -> list[Graph | EdgeqError | None]:
+    """Each operator of the first graph as a graph of its own, in the file's order, or why it cannot be read.
+
+    None stands for one that `read_tflite` leaves out.
+    """
     return _guarded(data, name, lambda model: _operator_graphs(model, data))
 
 
@@ -239,7 +242,7 @@ def _graph(model: Any, data: bytes, name: str) -> Graph:
     left_out = shape_arithmetic(model, sub, len(operators))
     nodes = [_read_node(model, sub.Operators(i), names) for i in operators if i not in left_out]
     tensors = {n: _read_tensor(model, sub.Tensors(i), n, data, entries) for i, n in enumerate(names)}
-    computed = {names[sub.Operators(i).Outputs(o)] for i in left_out for o in range(sub.Operators(i).OutputsLength())}
+    computed = _written(sub, left_out, names)
     tensors = known_shapes(nodes, tensors, computed)
     inputs = tuple(names[_index(sub.Inputs(i), names)] for i in range(entries.take(sub.InputsLength())))
     outputs = tuple(names[_index(sub.Outputs(i), names)] for i in range(entries.take(sub.OutputsLength())))
@@ -248,16 +251,27 @@ def _graph(model: Any, data: bytes, name: str) -> Graph:
     return Graph(title.removeprefix("edgeq "), tensors, tuple(nodes), inputs, outputs, _metadata(model, entries))
 
 
-def _operator_graphs(model: Any, data: bytes) -> list[Graph | EdgeqError]:
+def _written(sub: Any, operators: Iterable[int], names: Sequence[str]) -> set[str]:
+    return {names[sub.Operators(i).Outputs(o)] for i in operators for o in range(sub.Operators(i).OutputsLength())}
+
+
+def _operator_graphs(model: Any, data: bytes) -> list[Graph | EdgeqError | None]:
     sub, entries = model.Subgraphs(0), Entries(len(data))
     names = _tensor_names(sub, entries)
     index = {n: i for i, n in enumerate(names)}
-    out: list[Graph | EdgeqError] = []
-    for i in range(entries.take(sub.OperatorsLength())):
+    operators = range(entries.take(sub.OperatorsLength()))
+    left_out = shape_arithmetic(model, sub, len(operators))
+    computed = _written(sub, left_out, names)
+    out: list[Graph | EdgeqError | None] = []
+    for i in operators:
+        if i in left_out:
+            out.append(None)
+            continue
         try:
             node = _read_node(model, sub.Operators(i), names)
             used = [n for n in dict.fromkeys((*node.inputs, *node.outputs)) if n != ABSENT]
             tensors = {n: _read_tensor(model, sub.Tensors(index[n]), n, data, entries) for n in used}
+            tensors = known_shapes([node], tensors, computed)
             inputs = tuple(n for n in used if n in node.inputs and not tensors[n].is_constant)
             out.append(Graph(node.name, tensors, (node,), inputs, node.outputs))
         except EdgeqError as e:
