@@ -11,10 +11,11 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from edgeq.errors import EdgeqError, Unsupported
 from edgeq.quantize.choose import choose_methods
 from edgeq.quantize.door import quiet, torch
-from edgeq.quantize.graphs import WEIGHTED, constant
+from edgeq.quantize.equalise import equalise
+from edgeq.quantize.graphs import Graph, constant, layer_of
 from edgeq.quantize.observers import make_room_for_bias
 from edgeq.quantize.rules import TFLiteQuantizer
-from edgeq.quantize.simplify import exported
+from edgeq.quantize.simplify import add_biases, exported
 
 Step = Callable[[int, int], None]
 
@@ -29,18 +30,32 @@ class Calibrated:
     `observed` computes in float (batch norms folded); `quantised` rounds every activation, weight and bias.
     """
 
-    observed: torch.fx.GraphModule
-    quantised: torch.fx.GraphModule
+    observed: Graph
+    quantised: Graph
 
 
-def calibrate(module: torch.nn.Module, quantizer: TFLiteQuantizer, samples: torch.Tensor, step: Step) -> Calibrated:
+def calibrate(
+    module: torch.nn.Module,
+    quantizer: TFLiteQuantizer,
+    samples: torch.Tensor,
+    step: Step,
+    *,
+    biases: bool = False,
+    equalised: bool = False,
+) -> Calibrated:
     """Quantise `module` with ranges from `samples` (float NCHW); `step(done, total)` follows each sample.
+
+    `biases` gives one to every layer, `equalised` shares out the weights' ranges first.
 
     Raises:
         Unsupported: torch cannot export the network, or it holds an operation without an INT8 rule.
     """
     with quiet(), torch.no_grad():
         graph = exported(module, samples[:1])
+        if biases:
+            add_biases(graph)
+        if equalised:
+            equalise(graph)
         try:
             observed = prepare_pt2e(graph, quantizer)
         except EdgeqError:
@@ -50,23 +65,28 @@ def calibrate(module: torch.nn.Module, quantizer: TFLiteQuantizer, samples: torc
         for index in range(len(samples)):
             observed(samples[index : index + 1])
             step(index + 1, len(samples))
-        if quantizer.observer == "auto":
-            choose_methods(observed, samples[:CHOOSING_SAMPLES])
+    return fixed(observed, samples if quantizer.observer == "auto" else None)
+
+
+def fixed(observed: Graph, choose_by: torch.Tensor | None) -> Calibrated:
+    """Fix the scales of a graph that has seen its samples; with `choose_by`, by the methods that suit these best."""
+    with quiet(), torch.no_grad():
+        observed = copy.deepcopy(observed)
+        if choose_by is not None:
+            choose_methods(observed, choose_by[:CHOOSING_SAMPLES])
         _make_room_for_biases(observed)
-        quantised = convert_pt2e(copy.deepcopy(observed), fold_quantize=True)
-    return Calibrated(observed, quantised)
+        return Calibrated(observed, convert_pt2e(copy.deepcopy(observed), fold_quantize=True))
 
 
-def _make_room_for_biases(observed: torch.fx.GraphModule) -> None:
+def _make_room_for_biases(observed: Graph) -> None:
     for node in observed.graph.nodes:
-        if node.target not in WEIGHTED or len(node.args) < 3 or node.args[2] is None:
-            continue
-        source, weight, bias = node.args[:3]
-        make_room_for_bias(
-            observed.get_submodule(source.target),
-            observed.get_submodule(weight.target),
-            constant(observed, bias.args[0]),
-        )
+        layer = layer_of(node)
+        if layer is not None and layer.bias is not None:
+            make_room_for_bias(
+                observed.get_submodule(str(layer.source.target)),
+                observed.get_submodule(str(layer.weight.target)),
+                constant(observed, layer.bias.all_input_nodes[0]),
+            )
 
 
 def _first_line(error: Exception) -> str:

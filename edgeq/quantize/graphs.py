@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 from edgeq.quantize.door import torch
 
@@ -10,8 +12,45 @@ Graph = torch.fx.GraphModule
 Node = torch.fx.Node
 aten = torch.ops.aten
 
-CONVOLUTIONS = (aten.conv2d.default, aten.conv_transpose2d.input)
-WEIGHTED = (*CONVOLUTIONS, aten.linear.default)
+WEIGHTED = (aten.conv2d.default, aten.conv_transpose2d.input, aten.linear.default)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution, transposed convolution or linear layer: its node, its operands, how its kernel moves."""
+
+    node: Node
+    source: Node
+    weight: Node
+    bias: Node | None
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether its channels are the last axis, not the second."""
+        return self.node.target is aten.linear.default
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether its weight is I O H W."""
+        return self.node.target is aten.conv_transpose2d.input
+
+
+def layer_of(node: Node) -> Layer | None:
+    """The layer that a node is, if it is one."""
+    if node.target not in WEIGHTED:
+        return None
+    arguments: list[Any] = [*node.args]
+    source, weight = arguments[:2]
+    bias = arguments[2] if len(arguments) > 2 else None
+    if node.target is not aten.conv2d.default:
+        return Layer(node, source, weight, bias)
+    rest = arguments[3:] + [[1, 1], [0, 0], [1, 1], 1][max(len(arguments) - 3, 0) :]
+    stride, padding, dilation, groups = rest
+    return Layer(node, source, weight, bias, tuple(stride), tuple(padding), tuple(dilation), groups)
 
 
 def constant(graph: Graph, node: Node) -> torch.Tensor:

@@ -20,6 +20,9 @@ from edgeq.quantize.door import quiet, safetensors, torch
 from edgeq.quantize.recipe import InputFacts, Recipe, read_recipe
 from edgeq.quantize.user_code import load_function
 
+# What torch.nn.DataParallel puts in front of every name.
+PARALLEL = "module."
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -127,7 +130,11 @@ def _state_dict(path: Path, content: bytes) -> Mapping[str, torch.Tensor]:
 
 def _fill(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
     wanted = module.state_dict()
-    problems = [f"{name} is missing" for name in wanted if name not in state]
+    if all(name.startswith(PARALLEL) for name in state):
+        state = {name.removeprefix(PARALLEL): tensor for name, tensor in state.items()}
+    # Counts of training batches are of no use here, and old checkpoints have none.
+    uncounted = {name for name in wanted if name.endswith(".num_batches_tracked") and name not in state}
+    problems = [f"{name} is missing" for name in wanted if name not in state and name not in uncounted]
     problems += [f"{name} is not in the network" for name in state if name not in wanted]
     problems += [
         f"{name} is {list(state[name].shape)}, the network wants {list(tensor.shape)}"
@@ -146,7 +153,7 @@ def _fill(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path
             where=str(path),
             hint="check kwargs in model.toml (width, num_classes)",
         )
-    module.load_state_dict(state)
+    module.load_state_dict({**{name: wanted[name] for name in uncounted}, **state})
 
 
 def _try_once(module: torch.nn.Module, recipe: Recipe) -> int:

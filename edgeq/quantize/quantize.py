@@ -10,25 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, CheckFailed
-from edgeq.quantize.calibrate import calibrate
 from edgeq.quantize.data import load_split, preprocess
 from edgeq.quantize.data_checks import data_warnings
 from edgeq.quantize.door import one_thread, quiet, torch
+from edgeq.quantize.effort import REPAIRS, Effect, Effort, calibrate_and_repair
 from edgeq.quantize.export import to_onnx
 from edgeq.quantize.images import Floats, Images, Labels
 from edgeq.quantize.model import LoadedModel
 from edgeq.quantize.names import label_activations
 from edgeq.quantize.observers import Observer
 from edgeq.quantize.recipe import DataFacts, Recipe
-from edgeq.quantize.rules import TFLiteQuantizer
 from edgeq.quantize.trace import Activation, measure, trace
 
 LEDGER_SAMPLES = 16
 
+# Samples that are scored at once.
+BATCH = 50
+
 # The float network may score this much less than its recipe expects: arithmetic differs between machines.
 TOLERANCE = 0.005
 
-# progress(stage, done, total); the stages are "score float", "calibrate", "export" and "score INT8"
+# progress(stage, done, total); the stages are "score float", "calibrate", "repair" and "calibrate again" where asked
+# for, "export" and "score INT8"
 Progress = Callable[[str, int, int], None]
 
 
@@ -60,7 +63,7 @@ class QuantizedModel:
     `onnx_bytes` takes float NCHW of batch 1. Accuracies are shares of `held_out`. `trace` holds the int8 activations
     of the torch QDQ graph run freely on `ledger` (the first held-out samples): [N, ...], NCHW, keyed by the name of
     the ONNX tensor that the QuantizeLinear makes. `activations` tells their shapes, qparams and SQNR on those samples.
-    `warnings` are sentences on what is suspicious about the data.
+    `effects` tell what each repair brought, `warnings` are sentences on what is suspicious about the data.
     """
 
     name: str
@@ -69,6 +72,7 @@ class QuantizedModel:
     onnx_bytes: bytes
     per_channel: bool
     observer: Observer
+    effects: tuple[Effect, ...]
     calibration_samples: int
     parameters: int
     float_top1: float
@@ -86,13 +90,15 @@ def quantize(
     *,
     data: DataFacts | None = None,
     per_channel: bool = True,
-    observer: Observer = "minmax",
+    observer: Observer | None = None,
     calibration_samples: int = 256,
+    effort: Effort = "quick",
     progress: Progress = lambda stage, done, total: None,
 ) -> QuantizedModel:
     """Quantise `model` by TFLite's INT8 rules with `data`, or with the data its recipe names.
 
-    Calibration takes the first `calibration_samples` of the data's training part (all of it, if there are fewer).
+    `effort` says what is repaired (`effort.py`); `observer` is min-max where none is named. Calibration takes the
+    first `calibration_samples` of the data's training part (all of it, if there are fewer).
 
     Raises:
         BadInput: no data, data that does not fit the network, an unknown observer.
@@ -106,9 +112,19 @@ def quantize(
         _check_expected(model.recipe, float_top1)
 
     ledger = held_out.first(LEDGER_SAMPLES)
-    quantizer = TFLiteQuantizer(per_channel=per_channel, observer=observer)
+    if effort not in REPAIRS:
+        raise BadInput(f"no effort {effort!r}", hint=f"one of {', '.join(REPAIRS)}")
     calibration = torch.from_numpy(train.inputs_nchw)
-    calibrated = calibrate(model.module, quantizer, calibration, partial(progress, "calibrate"))
+    calibrated, effects = calibrate_and_repair(
+        model.module,
+        calibration,
+        per_channel=per_channel,
+        observer=observer,
+        repairs=REPAIRS[effort],
+        step=progress,
+    )
+    repairs = tuple(effect.repair for effect in effects if effect.kept)
+    used_observer: Observer = observer or ("auto" if "ranges" in repairs else "minmax")
 
     progress("export", 0, 1)
     labels = label_activations(calibrated.quantised)
@@ -117,7 +133,8 @@ def quantize(
         "edgeq.weights_sha256": model.weights_sha256,
         "edgeq.labels": "\n".join(model.recipe.labels),
         "edgeq.weights": "per-channel" if per_channel else "per-tensor",
-        "edgeq.observer": observer,
+        "edgeq.observer": used_observer,
+        "edgeq.repairs": ", ".join(repairs),
         "edgeq.calibration": f"{len(calibration)} samples",
     }
     onnx_bytes = to_onnx(calibrated.quantised, calibration[:1], facts)
@@ -131,7 +148,8 @@ def quantize(
         weights_sha256=model.weights_sha256,
         onnx_bytes=onnx_bytes,
         per_channel=per_channel,
-        observer=observer,
+        observer=used_observer,
+        effects=effects,
         calibration_samples=len(calibration),
         parameters=sum(parameter.numel() for parameter in model.module.parameters()),
         float_top1=float_top1,
@@ -186,7 +204,17 @@ def _top1(module: torch.nn.Module, samples: Samples, step: Callable[[int, int], 
     inputs = torch.from_numpy(samples.inputs_nchw)
     right = 0
     with quiet(), torch.no_grad():
-        for index, label in enumerate(samples.labels):
-            right += int(module(inputs[index : index + 1]).argmax()) == label
-            step(index + 1, len(inputs))
+        batch = BATCH if _takes_batches(module, inputs[:2]) else 1
+        for start in range(0, len(inputs), batch):
+            scores = module(inputs[start : start + batch]).numpy()
+            right += int((scores.argmax(axis=1) == samples.labels[start : start + batch]).sum())
+            step(start + len(scores), len(inputs))
     return right / len(inputs)
+
+
+def _takes_batches(module: torch.nn.Module, two: torch.Tensor) -> bool:
+    """Whether a network scores two samples at once as it scores each: some are written for one."""
+    try:
+        return torch.allclose(module(two), torch.cat([module(two[:1]), module(two[1:])]), rtol=1e-3, atol=1e-3)
+    except Exception:  # the user's forward runs in here
+        return False

@@ -22,7 +22,7 @@ from torchao.quantization.pt2e.utils import _fuse_conv_bn_, _fuse_linear_bn_
 
 from edgeq.errors import Unsupported
 from edgeq.quantize.door import torch
-from edgeq.quantize.graphs import Graph, Node, add_call, add_constant, aten, constant, finish, replace, shape
+from edgeq.quantize.graphs import WEIGHTED, Graph, Node, add_call, add_constant, aten, constant, finish, replace, shape
 from edgeq.quantize.names import where_in_source
 
 IDENTITIES = {
@@ -163,6 +163,16 @@ def free_batch(graph: Graph) -> None:
     for node in graph.graph.nodes:
         if node.target in RESHAPES and shape(node)[:1] == (1,) == shape(node.args[0])[:1]:
             node.args = (node.args[0], [-1, *shape(node)[1:]])
+
+
+def add_biases(graph: Graph) -> None:
+    """Give a zero bias to each weighted layer that has none, so that there is something to correct."""
+    for node in graph.graph.nodes:
+        if node.target in WEIGHTED and (len(node.args) < 3 or node.args[2] is None):
+            channels = shape(node)[-1 if node.target is aten.linear.default else 1]
+            bias = add_constant(graph, node, f"{node.name}_bias", torch.zeros(channels))
+            node.args = (*node.args[:2], bias, *node.args[3:])
+    finish(graph)
 
 
 PASSES: tuple[Callable[[Graph], None], ...] = (

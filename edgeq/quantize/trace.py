@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeq.quantize.calibrate import Calibrated
 from edgeq.quantize.door import quiet, torch
+from edgeq.quantize.noise import sqnr_db
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,9 @@ def measure(
     table = []
     for label, node in labels.items():
         scale, zero_point = float(node.args[1]), int(node.args[2])  # type: ignore[arg-type]  # literals in the graph
-        signal = floats[label].astype(np.float64)
-        noise = signal - (traced[label].astype(np.float64) - zero_point) * scale
-        table.append(Activation(label, signal.shape[1:], scale, zero_point, _sqnr_db(signal, noise)))
+        signal, made = floats[label], (traced[label].astype(np.float64) - zero_point) * scale
+        table.append(Activation(label, signal.shape[1:], scale, zero_point, sqnr_db(signal, made)))
     return tuple(table)
-
-
-def _sqnr_db(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
-    signal_power, noise_power = float((signal**2).sum()), float((noise**2).sum())
-    if noise_power == 0:
-        return math.inf
-    return 10 * math.log10(signal_power / noise_power) if signal_power > 0 else -math.inf
 
 
 class _Recorder(torch.fx.Interpreter):

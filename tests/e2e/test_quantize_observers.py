@@ -10,11 +10,11 @@ from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 from edgeq.quantize.choose import choose_methods
 from edgeq.quantize.observers import METHODS, RangeObserver
 from edgeq.quantize.rules import TFLiteQuantizer
+from edgeq.quantize.simplify import exported
 
 
 def _observed(module: nn.Module, samples: torch.Tensor) -> torch.fx.GraphModule:
-    graph = torch.export.export(module.eval(), (samples[:1],)).module()
-    observed = prepare_pt2e(graph, TFLiteQuantizer(per_channel=True, observer="auto"))
+    observed = prepare_pt2e(exported(module, samples[:1]), TFLiteQuantizer(per_channel=True, observer="auto"))
     for sample in samples:
         observed(sample[None])
     return observed
