@@ -77,9 +77,10 @@ test-slow: setup
 bench: setup
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
-# docs/cli.md from the commands themselves; a test compares.
+# docs/cli.md from the commands themselves, docs/operators.md from the operators; tests compare.
 docs: setup
 	$(BIN)/python -m typer edgeq.cli utils docs --name edgeq --output docs/cli.md
+	$(BIN)/python -m edgeq.ops.page > docs/operators.md
 
 # What is made here; not .venv, which took minutes.
 clean:

@@ -14,7 +14,7 @@ _BIAS_MAX = 1 << 30  # of an int32
 
 
 def lower_batch_norm(low: Lowering, node: Node) -> None:
-    """y = factor * x + offset: the factor's own scale makes it 127, the offset is an int32 bias."""
+    """BatchNormalization, a factor and an offset per channel; a Conv in as many groups as channels comes here, too."""
     x = low.graph.input(node, 0)
     if len(x.shape) != 4 or int(node.attrs.get("training_mode", 0)):
         raise Unsupported(f"BatchNormalization of {list(x.shape)}, or in training", where=f"node {node.name}")
@@ -23,6 +23,7 @@ def lower_batch_norm(low: Lowering, node: Node) -> None:
     offset = beta - mean * factor
     if factor.shape != x.shape[3:] or not np.isfinite(factor).all() or not np.isfinite(offset).all():
         raise BadInput("BatchNormalization whose parameters do not fit its input", where=f"node {node.name}")
+    # The factor's own scale makes it 127, unless the offset needs a larger one to fit a bias.
     scale = np.maximum(np.abs(factor) / INT8_MAX, np.abs(offset) / (x.scale * _BIAS_MAX))
     scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
     channels = len(factor)

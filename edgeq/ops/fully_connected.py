@@ -82,7 +82,7 @@ def turn(turning: Turning, node: Node) -> None:
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """Gemm with alpha = beta = 1, whose weights a pass has turned to [out, in]."""
+    """Gemm with alpha = beta = 1, and MatMul by a constant of rank 2, which a pass has turned into one."""
     a = node.attrs
     if int(a.get("transA", 0)) or float(a.get("alpha", 1)) != 1 or float(a.get("beta", 1)) != 1:
         raise Unsupported("Gemm with transA, or with alpha or beta other than 1", where=f"node {node.name}")

@@ -32,7 +32,7 @@ def rule(graph: Graph, node: Node) -> Ints:
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """LeakyRelu."""
+    """With a slope that is not negative."""
     low.emit("LEAKY_RELU", node.name, node.inputs, node.outputs, alpha=float(node.attrs.get("alpha", 0.01)))
 
 

@@ -33,7 +33,12 @@ def table_of(rule: Rule, graph: Graph, node: Node) -> NDArray[np.int8]:
 
 def reference_of(rule: Rule) -> Callable[[Graph, Node, Sequence[Array]], Array]:
     """The integer reference of an operator with that rule."""
-    return lambda graph, node, inputs: table_of(rule, graph, node)[inputs[0].astype(np.int64) - INT8_MIN]
+
+    def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
+        return table_of(rule, graph, node)[inputs[0].astype(np.int64) - INT8_MIN]
+
+    reference.__doc__ = rule.__doc__
+    return reference
 
 
 def step_of(rule: Rule) -> Callable[[Graph, Node, Locate], Step]:
@@ -43,7 +48,12 @@ def step_of(rule: Rule) -> Callable[[Graph, Node, Locate], Step]:
 
 def from_onnx_as(op: str) -> Callable[[Lowering, Node], None]:
     """An ONNX operator that is `op` as it stands."""
-    return lambda low, node: low.emit(op, node.name, node.inputs, node.outputs)
+
+    def from_onnx(low: Lowering, node: Node) -> None:
+        """As it stands."""
+        low.emit(op, node.name, node.inputs, node.outputs)
+
+    return from_onnx
 
 
 def case(

@@ -44,7 +44,7 @@ def step(graph: Graph, node: Node, locate: Locate) -> Step:
 
 
 def from_onnx(low: Lowering, node: Node) -> None:
-    """PRelu."""
+    """Slopes that fit the input, real or quantised."""
     inputs = [broadcast.lower_operand(low, node, i) for i in (0, 1)]
     low.emit("PRELU", node.name, inputs, node.outputs)
 

@@ -12,6 +12,8 @@ import pytest
 from edgeq.boards.board import Board, boards
 from edgeq.cli.console import INTERNAL_FAULT, INTERRUPTED
 from edgeq.errors import EdgeqError
+from edgeq.ops import OPS
+from edgeq.ops import page as operators
 from edgeq.report.validate import schema
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +85,17 @@ def test_links_between_pages_lead_somewhere() -> None:
 def test_the_licence_is_whole() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text and "END OF TERMS AND CONDITIONS" in text and len(text) > 11_000
+
+
+def test_the_page_of_the_operators_is_fresh() -> None:
+    """`make docs` writes it."""
+    text = PAGES[Path("docs/operators.md")]
+    assert text == operators.page()
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| <a id=")]
+    assert len(rows) == len(OPS) and all(f"`{op}`" in row[0] for op, row in zip(sorted(OPS), rows, strict=True))
+    assert all(row[1].strip() for row in rows)  # every operator says what it takes
+    anchors = set(re.findall(r"numerics\.md#([a-z0-9-]+)", text))
+    assert anchors and all(f'<a id="{anchor}"></a>' in PAGES[Path("docs/numerics.md")] for anchor in anchors)
 
 
 def test_the_reference_of_the_commands_is_fresh(tmp_path: Path) -> None:
