@@ -77,7 +77,8 @@ def test_both_side_by_side(both: Path) -> None:
     report = report_of(both)
     hops = hops_of(report)
     native, tflm = report.engines
-    steps = [layer.name for layer in native.latency.layers]
+    # Several steps may write parts of one tensor.
+    steps = list(dict.fromkeys(layer.name for layer in native.latency.layers))
     assert hops["native-host"] == ("equal", len(steps), 16)
     assert hops["tflm-host"] == ("equal", len(OPERATORS), 16)
     assert hops["native-tflm"] == ("equal", len(steps), 16)

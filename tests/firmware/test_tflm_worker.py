@@ -102,7 +102,9 @@ def test_every_operators_bytes_are_the_references(board: Board, real_child: None
         assert [s.name for s in steps] == [node.outputs[0] for node in board.graph.nodes]
         assert [s.op for s in steps] == [ops.OPS[node.op].code for node in board.graph.nodes]
         assert sum(s.macs for s in steps) == ops.macs(board.graph)
-        assert set(native) <= {s.name for s in steps}
+        # TFLM's worker shows an operator's first output; the native engine has a step for each.
+        others = {name for node in board.graph.nodes for name in node.outputs[1:]}
+        assert set(native) - others <= {s.name for s in steps}
         for i, data in enumerate(board.inputs):
             talk.write_input(data.tobytes())
             ticks = talk.run(RunFlag.HASH | RunFlag.PROFILE)
