@@ -16,6 +16,7 @@ from edgeq import ops
 from edgeq.convert.onnx import read_onnx
 from edgeq.convert.passes.fold_qdq import fold_qdq
 from edgeq.convert.passes.fuse_activation import fuse_activation
+from edgeq.convert.passes.integer_edges import integer_edges
 from edgeq.convert.passes.lower import lower
 from edgeq.convert.passes.rescale import rescale
 from edgeq.convert.passes.signed import signed
@@ -24,7 +25,7 @@ from edgeq.convert.passes.turn_gemm import turn_gemm
 from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
 from edgeq.graph import Graph
 
-__all__ = ["convert_onnx", "file_layout", "read_tflite", "write_tflite"]
+__all__ = ["convert_onnx", "file_layout", "integer_edges", "read_tflite", "write_tflite"]
 
 
 def convert_onnx(data: bytes, name: str) -> Graph:

@@ -29,6 +29,7 @@ CONSTANT_ALIGNMENT = 16
 MAX_ELEMENTS = 1 << 28
 MAX_RANK = 8
 MAX_OPERANDS = 16
+DEQUANTIZE = schema.BuiltinOperator.DEQUANTIZE  # read for `integer_edges` to drop; it has no integer form
 
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
@@ -334,16 +335,18 @@ def _read_node(model: Any, operator: Any, names: list[str]) -> Node:
     code = model.OperatorCodes(operator.OpcodeIndex())
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     name = _node_name(operator, names)
-    if number not in BY_CODE:
+    if number not in BY_CODE and number != DEQUANTIZE:
         shown = _OPERATOR_NAMES.get(number, str(number))
         raise Unsupported(
             f"the operator {shown} is not supported", where=f"node {name}", hint=f"supported: {', '.join(OPS)}"
         )
-    op = BY_CODE[number]
+    op = BY_CODE.get(number)
     if max(operator.InputsLength(), operator.OutputsLength()) > MAX_OPERANDS:
-        raise BadInput(f"{op.name} with {operator.InputsLength()} inputs", where=f"node {name}")
+        raise BadInput(f"{_OPERATOR_NAMES[number]} with {operator.InputsLength()} inputs", where=f"node {name}")
     inputs = tuple(_input_name(operator.Inputs(i), names) for i in range(operator.InputsLength()))
     outputs = tuple(names[_index(operator.Outputs(i), names)] for i in range(operator.OutputsLength()))
+    if op is None:
+        return Node("DEQUANTIZE", name, inputs, outputs)
     return Node(op.name, name, inputs, outputs, _read_options(op, operator, name))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgeq import ops
 from edgeq.boards.board import Board
-from edgeq.convert import convert_onnx, file_layout, read_tflite, write_tflite
+from edgeq.convert import convert_onnx, file_layout, integer_edges, read_tflite, write_tflite
 from edgeq.errors import BadInput
 from edgeq.graph import FileLayout, Graph, QuantParams
 from edgeq.images.model import ModelImage, write_model_image
@@ -95,8 +95,12 @@ def convert(data: bytes, name: str) -> Converted:
 
 
 def load_tflite(data: bytes, name: str, *, onnx: bytes | None = None) -> Converted:
-    """A checked int8 `.tflite`."""
+    """A checked int8 `.tflite`; one with float or uint8 ends is written anew without them."""
     graph = read_tflite(data, name)
+    integer = integer_edges(graph)
+    if integer is not graph:
+        ops.check(integer)
+        return load_tflite(write_tflite(integer), name, onnx=onnx)
     ops.check(graph)
     return Converted(name, graph, file_layout(data, name), data, onnx)
 
