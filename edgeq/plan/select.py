@@ -27,7 +27,7 @@ SUM_MOST = 1 << 30
 # Instructions of conv2d_s8: for each product inside the input, for each output.
 PLAIN_PRODUCT, PLAIN_OUTPUT = 7.5, 90
 # Of conv2d_s8_mac16: for each product, segment and output; for each weight and each input value that is widened.
-WIDE_PRODUCT, WIDE_SEGMENT, WIDE_OUTPUT, WIDEN_WEIGHT, WIDEN_INPUT = 1.0, 9, 40, 6.5, 5.5
+WIDE_PRODUCT, WIDE_SEGMENT, WIDE_OUTPUT, WIDEN_WEIGHT, WIDEN_INPUT = 1.0, 9, 40, 4, 5
 
 
 @dataclass(frozen=True)

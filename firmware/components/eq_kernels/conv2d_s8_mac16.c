@@ -2,6 +2,7 @@
  * once for each block of output channels, without their zero point, so that padding is zero; the weights of a
  * block are widened once. The bytes are those of conv2d_s8. */
 #include <stdbool.h>
+#include <string.h>
 
 #include "conv_row_s16.h"
 #include "eq_numerics.h"
@@ -50,18 +51,37 @@ uint64_t eq_conv2d_s8_mac16_scratch(const eq_conv2d *p, int32_t block) {
     return (uint64_t)block * sizeof(eq_row_channel) + 2 * (lines + weights);
 }
 
+/* n values as int16, `zero` less. Four at a time from one load where they lie on a 4-byte boundary. */
+static const int8_t *widen(const int8_t *from, int32_t n, int32_t zero, int16_t *to) {
+    if ((uintptr_t)from % 4 == 0)
+        for (; n >= 4; n -= 4, from += 4, to += 4) {
+            int32_t four;
+            memcpy(&four, __builtin_assume_aligned(from, 4), 4);
+            to[0] = (int16_t)((int8_t)four - zero);
+            to[1] = (int16_t)((int8_t)(four >> 8) - zero);
+            to[2] = (int16_t)((int8_t)(four >> 16) - zero);
+            to[3] = (int16_t)((four >> 24) - zero);
+        }
+    for (; n > 0; n--) *to++ = (int16_t)(*from++ - zero);
+    return from;
+}
+
 static void widen_weights(const eq_conv2d *p, const tiling *t, const int8_t *weights, int32_t channels,
                           int16_t *to) {
-    for (int32_t c = 0; c < channels; c++)
-        for (int32_t s = 0; s < t->segments; s++) {
-            int32_t n = t->run_taps * t->depth, at = 0;
-            for (int32_t tap = 0; tap < t->run_taps; tap++) {
-                for (int32_t i = 0; i < p->in.channels; i++) to[at++] = *weights++;
-                for (int32_t i = p->in.channels; i < t->depth; i++) to[at++] = 0;
-            }
-            for (int32_t i = n; i < t->run; i++) to[at++] = 0;
-            to += t->run;
+    int32_t taps = t->run_taps, depth = p->in.channels;
+    if (t->depth == depth) { /* a segment's taps follow each other here as there */
+        depth *= taps;
+        taps = 1;
+    }
+    for (int32_t s = 0; s < channels * t->segments; s++) {
+        int16_t *end = to + t->run;
+        for (int32_t tap = 0; tap < taps; tap++) {
+            weights = widen(weights, depth, 0, to);
+            to += depth;
+            for (int32_t i = depth; i < t->depth; i++) *to++ = 0; /* channels that fill up a pixel */
         }
+        while (to < end) *to++ = 0;
+    }
     for (int32_t i = 0; i < SLACK; i++) to[i] = 0;
 }
 
@@ -75,8 +95,11 @@ static void widen_row(const eq_conv2d *p, const tiling *t, const int8_t *input, 
     int32_t last = t->columns - win->pad_left < p->in.width ? t->columns : win->pad_left + p->in.width;
     const int8_t *x = input + row * p->in.width * channels;
     to += first * t->depth;
-    for (int32_t column = first; column < last; column++, to += t->depth)
-        for (int32_t i = 0; i < channels; i++) to[i] = (int16_t)(*x++ - zero);
+    if (t->depth == channels) {
+        if (first < last) widen(x, (last - first) * channels, zero, to);
+        return;
+    }
+    for (int32_t column = first; column < last; column++, to += t->depth) x = widen(x, channels, zero, to);
 }
 
 static void fill_channels(const eq_conv2d *p, const int32_t *bias, int32_t first, int32_t count,
