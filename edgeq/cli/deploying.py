@@ -12,10 +12,12 @@ import typer
 from edgeq.cli import console
 from edgeq.cli.options import (
     BoardName,
+    EffortName,
+    EffortOption,
     EngineName,
     EngineOption,
     Json,
-    ObserverName,
+    ObserverOption,
     Out,
     Port,
     RunnerName,
@@ -46,7 +48,8 @@ def deploy(
     engine: EngineOption = EngineName.native,
     runs: Annotated[int, typer.Option("--runs", "-n", help="Inferences to measure.")] = deploy_step.DEFAULT_RUNS,
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
-    observer: Annotated[ObserverName, typer.Option("--observer", help="Range of activations.")] = ObserverName.minmax,
+    observer: ObserverOption = None,
+    effort: EffortOption = EffortName.quick,
     json_output: Json = False,
 ) -> None:
     """Quantise, convert, plan, build, flash, verify, benchmark and report."""
@@ -54,7 +57,7 @@ def deploy(
         report = deploy_step.deploy(
             model, output, board_name=board, port=port, runner=runner.value if runner else None,
             engine=engine.value, runs=runs,
-            options=QuantiseOptions(per_channel=not per_tensor, observer=observer.value),
+            options=QuantiseOptions(not per_tensor, observer.value if observer else None, effort=effort.value),
             progress=progress, command=_command_line(),
         )  # fmt: skip
     if json_output:

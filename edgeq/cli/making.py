@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
-from edgeq.cli.options import Json, ObserverName, Out
+from edgeq.cli.options import EffortName, EffortOption, Json, ObserverOption, Out, PresetOption
+from edgeq.errors import BadInput
 from edgeq.pipeline import making
 from edgeq.pipeline.inspect import inspect as inspect_step
 from edgeq.pipeline.prepare import QuantiseOptions
@@ -19,14 +20,24 @@ from edgeq.report.wording import percent
 def quantize(
     model: Annotated[str, typer.Argument(help="A folder with model.toml, or a name of the zoo.")],
     output: Out = Path("model.onnx"),
-    data: Annotated[Path | None, typer.Option("--data", help="An .npz with images and labels.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", help="digits, cifar10:PATH, a folder or zip of class folders, an .npz, or file.py:function."
+        ),
+    ] = None,
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
-    observer: Annotated[ObserverName, typer.Option("--observer", help="Range of activations.")] = ObserverName.minmax,
+    observer: ObserverOption = None,
+    effort: EffortOption = EffortName.quick,
+    preset: PresetOption = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Calibration samples.")] = 256,
     json_output: Json = False,
 ) -> None:
     """PyTorch to INT8 QDQ ONNX, with accuracy before and after and the SQNR of every layer."""
-    options = QuantiseOptions(not per_tensor, observer.value, samples)
+    if preset is not None and (observer is not None or effort is not EffortName.quick):
+        raise BadInput(f"--preset {preset} chooses observer and effort itself", hint="either the preset or the others")
+    per_channel = not per_tensor and preset is None
+    options = QuantiseOptions(per_channel, observer.value if observer else None, samples, effort.value)
     with console.progress() as progress:
         done = making.quantise_to(model, output, options, data, progress)
     if json_output:
@@ -35,10 +46,19 @@ def quantize(
     console.pairs(
         [
             ("float top-1", percent(done.float_top1)),
-            ("INT8 top-1 (QDQ)", percent(done.qdq_top1)),
+            ("INT8 top-1, simulated", percent(done.qdq_top1)),
+            ("INT8 top-1, integer", percent(done.int8_top1) if done.int8_top1 is not None else done.not_integer),
             ("held-out samples", str(done.samples)),
         ]
     )
+    for warning in done.warnings:
+        console.say(f"warning: {warning}")
+    if done.effects:
+        effects = [
+            (e.repair, f"{e.before_db:.1f}", f"{e.after_db:.1f}", "yes" if e.kept else "no") for e in done.effects
+        ]
+        console.say("")
+        console.table("", ("repair", "without, dB", "with, dB", "kept"), effects)
     console.say("")
     rows = [(name, shape, f"{db:5.1f}") for name, shape, db in done.sqnr]
     console.table("", ("activation", "shape", "SQNR, dB"), rows)

@@ -34,8 +34,36 @@ class ObserverName(StrEnum):
 
     minmax = "minmax"
     moving_average = "moving-average"
+    percentile = "percentile"
+    entropy = "entropy"
+    mse = "mse"
+    auto = "auto"
 
 
+class EffortName(StrEnum):
+    """How much is done for accuracy."""
+
+    quick = "quick"
+    normal = "normal"
+    best = "best"
+
+
+class PresetName(StrEnum):
+    """Settings under one name: `note` is per-tensor weights, min-max ranges, nothing repaired."""
+
+    note = "note"
+
+
+ObserverOption = Annotated[
+    ObserverName | None, typer.Option("--observer", help="Range of activations; auto chooses for each by its error.")
+]
+EffortOption = Annotated[
+    EffortName,
+    typer.Option("--effort", help="normal corrects biases; best also equalises layers and rounds weights adaptively."),
+]
+PresetOption = Annotated[
+    PresetName | None, typer.Option("--preset", help="note: per-tensor weights, min-max ranges, nothing repaired.")
+]
 RunnerOption = Annotated[
     RunnerName | None,
     typer.Option("--runner", help="Virtual board: an emulated Xtensa core, or a process of this machine."),

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeq import ops
 from edgeq.boards.board import load_board
@@ -14,28 +14,48 @@ from edgeq.errors import Unsupported
 from edgeq.flash.esptool import FlashResult
 from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
-from edgeq.pipeline.prepare import QuantiseOptions, convert
+from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert, integer_top1
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import APP, BOOTLOADER, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
 from edgeq.pipeline.source import Source, resolve
 
+if TYPE_CHECKING:  # torch is imported by the step that needs it
+    from edgeq.quantize.effort import Effect
+
 
 @dataclass(frozen=True)
 class Quantised:
-    """What `quantize` says: top-1 shares on `samples` held-out samples, and each activation's SQNR in dB."""
+    """What `quantize` says: top-1 shares on `samples` held-out samples, and each activation's SQNR in dB.
+
+    `qdq_top1` is simulated in float; `int8_top1` is the integer reference's, null where `not_integer` says what of the
+    network has no integer form yet. `effects` are the repairs' on the output's SQNR in dB.
+    """
 
     float_top1: float
     qdq_top1: float
+    int8_top1: float | None
+    not_integer: str
     samples: int
+    observer: str
+    effects: tuple[Effect, ...]
+    warnings: tuple[str, ...]
     sqnr: tuple[tuple[str, str, float], ...]
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`; an activation that lost nothing has null."""
-        rows = [{"name": n, "shape": s, "db": db if math.isfinite(db) else None} for n, s, db in self.sqnr]
-        return {"float_top1": self.float_top1, "qdq_top1": self.qdq_top1, "samples": self.samples, "sqnr": rows}
+        """For `--json`; what lost nothing has null dB."""
+        repairs = [
+            {"repair": e.repair, "before_db": _finite(e.before_db), "after_db": _finite(e.after_db), "kept": e.kept}
+            for e in self.effects
+        ]
+        rows = [{"name": n, "shape": s, "db": _finite(db)} for n, s, db in self.sqnr]
+        return {**asdict(self), "effects": repairs, "sqnr": rows}
 
 
-def quantise_to(model: str, output: Path, options: QuantiseOptions, data: Path | None, progress: Progress) -> Quantised:
+def _finite(db: float) -> float | None:
+    return db if math.isfinite(db) else None
+
+
+def quantise_to(model: str, output: Path, options: QuantiseOptions, data: str | None, progress: Progress) -> Quantised:
     """Quantises a torch model and writes the QDQ ONNX file."""
     from edgeq.quantize.model import load_model
     from edgeq.quantize.quantize import quantize
@@ -47,15 +67,27 @@ def quantise_to(model: str, output: Path, options: QuantiseOptions, data: Path |
     progress.step("quantise")
     done = quantize(
         load_model(source.path),
-        data=DataFacts(name=str(data)) if data else None,
+        data=DataFacts(name=data) if data else None,
         per_channel=options.per_channel,
         observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
         calibration_samples=options.calibration_samples,
+        effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
         progress=lambda stage, at, total: progress.update(at / max(total, 1), stage),
     )
     write_file(output, done.onnx_bytes)
     rows = tuple((a.name, "x".join(str(d) for d in a.shape), a.sqnr_db) for a in done.activations)
-    return Quantised(done.float_top1, done.qdq_top1, len(done.held_out.labels), rows)
+    progress.step("score the integer network")
+    int8_top1, not_integer = None, ""
+    try:
+        graph = convert(done.onnx_bytes, done.name).graph
+        inputs = as_int8(graph, done.held_out.inputs_nhwc)
+        int8_top1 = integer_top1(graph, inputs, done.held_out.labels, progress)
+    except Unsupported as error:
+        not_integer = f"not run: {error.what}"
+    return Quantised(
+        done.float_top1, done.qdq_top1, int8_top1, not_integer, len(done.held_out.labels), done.observer,
+        done.effects, done.warnings, rows,
+    )  # fmt: skip
 
 
 def convert_to(onnx: Path, output: Path) -> dict[str, str | int]:

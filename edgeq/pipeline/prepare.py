@@ -51,11 +51,12 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class QuantiseOptions:
-    """How a torch model is quantised."""
+    """How a torch model is quantised. Without an observer, it is the effort's (edgeq/quantize/effort.py)."""
 
     per_channel: bool = True
-    observer: str = "minmax"
+    observer: str | None = None
     calibration_samples: int = 256
+    effort: str = "quick"
 
 
 @dataclass(frozen=True)
@@ -134,24 +135,27 @@ def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: Run
         per_channel=options.per_channel,
         observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
         calibration_samples=options.calibration_samples,
+        effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
         progress=lambda stage, done, total: progress.update(done / max(total, 1), stage),
     )
+    for warning in quantised.warnings:
+        progress.note(warning)
     run.write(MODEL_ONNX, quantised.onnx_bytes, locked=True)
     run.write(TORCH_TRACE, to_npz(quantised.trace), locked=True)
     progress.step("convert")
     model = convert(quantised.onnx_bytes, quantised.name)
     progress.step("score the integer network")
-    held_out = _as_int8(model.graph, quantised.held_out.inputs_nhwc)
-    int8_top1 = _top1(model.graph, held_out, quantised.held_out.labels, progress)
+    held_out = as_int8(model.graph, quantised.held_out.inputs_nhwc)
+    int8_top1 = integer_top1(model.graph, held_out, quantised.held_out.labels, progress)
     ledger = quantised.ledger
     quant = _input_quant(model.graph)
     pictures, measured = picture_rule(loaded.recipe.input.rule, quant, ledger.stored, ledger.inputs_nhwc, progress)
     return _planned(
-        model, _as_int8(model.graph, ledger.inputs_nhwc), board, progress,
+        model, as_int8(model.graph, ledger.inputs_nhwc), board, progress,
         labels=quantised.labels, pictures=pictures, float_inputs=ledger.inputs_nchw, torch_trace=quantised.trace,
         accuracy=Accuracy(quantised.float_top1, int8_top1, len(held_out)), params=quantised.parameters,
         sqnr=tuple((a.name, a.sqnr_db) for a in quantised.activations),
-        facts={"weights_sha256": quantised.weights_sha256, "observer": options.observer,
+        facts={"weights_sha256": quantised.weights_sha256, "observer": quantised.observer, "effort": options.effort,
                "weights": "per-channel" if options.per_channel else "per-tensor",
                "calibration_samples": str(quantised.calibration_samples), **measured},
     )  # fmt: skip
@@ -227,14 +231,20 @@ def _input_quant(graph: Graph) -> QuantParams:
     return quant
 
 
-def _as_int8(graph: Graph, inputs: NDArray[np.float32]) -> NDArray[np.int8]:
+def as_int8(graph: Graph, inputs: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Real NHWC inputs as the graph's input takes them.
+
+    Raises:
+        BadInput: they have another shape.
+    """
     tensor = graph.tensor(graph.inputs[0])
     if inputs.shape[1:] != tensor.shape[1:]:
         raise BadInput(f"inputs of {list(inputs.shape[1:])} do not fit {list(tensor.shape[1:])}", where=graph.name)
     return _input_quant(graph).quantise(inputs, "int8")
 
 
-def _top1(graph: Graph, inputs: NDArray[np.int8], labels: NDArray[np.int64], progress: Progress) -> float:
+def integer_top1(graph: Graph, inputs: NDArray[np.int8], labels: NDArray[np.int64], progress: Progress) -> float:
+    """Share of int8 NHWC inputs whose highest score, by the integer reference, is their label."""
     right = 0
     for at in range(0, len(inputs), _SCORE_BATCH):
         batch = inputs[at : at + _SCORE_BATCH]

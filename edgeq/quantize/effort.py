@@ -98,7 +98,8 @@ def calibrate_and_repair(
         elif name == "equalisation":
             candidate = calibrated("calibrate again", equalised=True)
         else:
-            candidate = replace(best, quantised=copy.deepcopy(best.quantised))
+            with quiet():
+                candidate = replace(best, quantised=copy.deepcopy(best.quantised))
             repair(
                 best.observed,
                 candidate.quantised,

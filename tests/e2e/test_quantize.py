@@ -368,6 +368,15 @@ def test_weights_load_from_both_formats_and_change_the_digest(tiny: Path) -> Non
     assert loaded[0].weights_sha256 != loaded[1].weights_sha256
 
 
+def test_a_data_parallel_checkpoint_without_batch_counts_loads(tiny: Path) -> None:
+    state = load_model(str(tiny)).module.state_dict()
+    old = {f"module.{name}": tensor + 1 for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    torch.save({"state_dict": old}, tiny / "w.th")
+    loaded = load_model(recipe(tiny, weights="w.th")).module.state_dict()
+    assert set(loaded) == set(state)
+    assert all(bool((loaded[name.removeprefix("module.")] == tensor).all()) for name, tensor in old.items())
+
+
 def test_weights_that_do_not_fit_name_the_first_entry(tiny: Path) -> None:
     state = load_model(str(tiny)).module.state_dict()
 

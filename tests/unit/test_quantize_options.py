@@ -1,0 +1,50 @@
+"""The options of `edgeq quantize`: what reaches the quantiser."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from edgeq.cli import app
+from edgeq.pipeline import making
+from edgeq.pipeline.prepare import QuantiseOptions
+
+
+class Reached(Exception):
+    """Carries what the step was called with."""
+
+
+def _options(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[QuantiseOptions, str | None]:
+    seen: list[tuple[QuantiseOptions, str | None]] = []
+
+    def step(model: str, output: object, options: QuantiseOptions, data: str | None, progress: object) -> object:
+        seen.append((options, data))
+        raise Reached
+
+    monkeypatch.setattr(making, "quantise_to", step)
+    CliRunner().invoke(app, ["quantize", "resnet18-digits", *arguments])
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ((), QuantiseOptions()),
+        (("--preset", "note"), QuantiseOptions(per_channel=False)),
+        (("--per-tensor", "--effort", "best"), QuantiseOptions(per_channel=False, effort="best")),
+        (("--observer", "entropy", "--samples", "64"), QuantiseOptions(observer="entropy", calibration_samples=64)),
+    ],
+)
+def test_options_reach_the_quantiser(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], wanted: QuantiseOptions
+) -> None:
+    assert _options(monkeypatch, *arguments) == (wanted, None)
+
+
+def test_data_is_a_name_and_not_only_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _options(monkeypatch, "--data", "cifar10:some.zip")[1] == "cifar10:some.zip"
+
+
+def test_a_preset_does_not_go_with_what_it_chooses() -> None:
+    result = CliRunner().invoke(app, ["quantize", "resnet18-digits", "--preset", "note", "--effort", "best"])
+    assert result.exit_code == 2
