@@ -18,9 +18,11 @@ import pytest
 from command_line import EDGEQ, edgeq, environment, good, refused, virtual
 
 from edgeq import ops
+from edgeq.boards.board import load_board
 from edgeq.convert import file_layout, read_tflite, write_tflite
 from edgeq.images.model import read_model_image, write_model_image
 from edgeq.pipeline import verify
+from edgeq.pipeline.board import target_of
 from edgeq.pipeline.progress import Quiet
 from edgeq.plan import build_plan, encode_plan
 from edgeq.report.validate import read_report
@@ -126,7 +128,8 @@ def test_verify_names_the_first_tensor_that_differs(run: Path, tmp_path: Path) -
     assert bias.data is not None
     changed = replace(bias, data=bias.data + np.int32(10_000))
     tflite = write_tflite(replace(graph, tensors={**graph.tensors, bias.name: changed}))
-    plan = encode_plan(build_plan(read_tflite(tflite, "resnet18-digits"), file_layout(tflite, "resnet18-digits")))
+    again = read_tflite(tflite, "resnet18-digits")
+    plan = encode_plan(build_plan(again, file_layout(tflite), target_of(load_board("esp32-wrover-b"))))
     image = read_model_image((copy / "model.image").read_bytes(), "model.image")
     write(copy, "model.tflite", tflite)
     write(copy, "model.plan", plan)
