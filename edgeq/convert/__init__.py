@@ -12,6 +12,10 @@ lower             ONNX operators become TFLite's
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from edgeq import ops
 from edgeq.convert.onnx import read_onnx
 from edgeq.convert.passes.fold_qdq import fold_qdq
@@ -23,6 +27,7 @@ from edgeq.convert.passes.signed import signed
 from edgeq.convert.passes.to_nhwc import to_nhwc
 from edgeq.convert.passes.turn_gemm import turn_gemm
 from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
+from edgeq.errors import BadInput, EdgeqError
 from edgeq.graph import Graph
 
 __all__ = ["convert_onnx", "file_layout", "integer_edges", "read_tflite", "write_tflite"]
@@ -31,7 +36,26 @@ __all__ = ["convert_onnx", "file_layout", "integer_edges", "read_tflite", "write
 def convert_onnx(data: bytes, name: str) -> Graph:
     """The bytes of a QDQ ONNX model as a checked integer graph of TFLite operators."""
     graph = read_onnx(data, name)
-    for step in (fuse_activation, fold_qdq, signed, rescale, turn_gemm, to_nhwc, lower):
-        graph = step(graph)
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused where it is used
+        for step in (fuse_activation, fold_qdq, signed, rescale, turn_gemm, to_nhwc, lower):
+            graph = _guarded(step, graph, name)
+        return _guarded(_checked, graph, name)
+
+
+def _checked(graph: Graph) -> Graph:
     ops.check(graph)
     return graph
+
+
+def _guarded(step: Callable[[Graph], Graph], graph: Graph, name: str) -> Graph:
+    """The step's result. onnx's checker lets models pass whose shapes and attributes contradict each other."""
+    try:
+        return step(graph)
+    except EdgeqError as e:
+        raise e if e.where else type(e)(e.what, where=name, hint=e.hint) from e
+    except (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, MemoryError) as e:
+        raise BadInput(
+            f"contradicts itself: {step.__name__.strip('_')} ended with {type(e).__name__}: {e}",
+            where=name,
+            hint="export it again; if onnxruntime runs it, report it as an error of edgeq's",
+        ) from e

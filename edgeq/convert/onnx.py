@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node, Tensor
 
 OPSETS = range(13, 24)
+MAX_ELEMENTS = 1 << 28
 
 _DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
@@ -147,4 +149,6 @@ def _activation(value: onnx.ValueInfoProto) -> Tensor:
                 hint="export with the batch size that will be deployed, 1",
             )
         dims.append(int(dim.dim_value))
+    if math.prod(dims) > MAX_ELEMENTS:
+        raise Unsupported(f"a shape of {dims}", where=f"tensor {value.name}", hint="no board holds as much")
     return Tensor(value.name, tuple(dims), _DTYPES[kind.elem_type])

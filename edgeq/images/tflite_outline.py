@@ -39,7 +39,7 @@ _WINDOWS = {
 class Entries:
     """Counts what a file lists: without, a small file whose tables all share one long list is not read to its end."""
 
-    SHARED = 16  # so often may a sound file mention its own bytes
+    SHARED = 2  # so often may a sound file mention its own bytes; writers share next to nothing
 
     def __init__(self, file_bytes: int) -> None:
         self._left = file_bytes * self.SHARED

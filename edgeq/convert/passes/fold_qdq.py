@@ -98,6 +98,8 @@ class _Fold:
         params, tensor_q = self._params(node), self.graph.output(node)
         tensor = self.graph.input(node, 0)
         if tensor.data is not None:  # an unfolded weight: quantise it here
+            if not np.all(np.isfinite(tensor.data)):
+                raise BadInput(f"{source} holds values that are not finite", where=f"node {node.name}")
             values = params.quantise(tensor.data, tensor_q.dtype)
             self.tensors[q] = replace(tensor_q, quant=params, data=values)
             return

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.window import LIMIT
 
 # These write at the scale of their first input.
 KEEPING = (
@@ -96,9 +97,10 @@ class _Rescale:
 
 def _is_convolution(node: Node) -> bool:
     attrs = node.attrs
+    size = attrs.get("kernel_shape", ())
     padded = any(attrs.get("pads", ())) or attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
     whole = not padded or int(attrs.get("count_include_pad", 0))
     return bool(
         node.op == "AveragePool" and whole and not int(attrs.get("ceil_mode", 0))
-        and len(attrs.get("kernel_shape", ())) == 2
+        and len(size) == 2 and 1 <= min(size) <= max(size) <= LIMIT
     )  # fmt: skip
