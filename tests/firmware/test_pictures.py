@@ -48,7 +48,7 @@ from edgeq.virtual.serve import VirtualBoard
 
 FLASH_BYTES = 4 << 20
 ARENA_BYTES = 16384
-MODEL_AT = 0x200000
+MODEL_AT = 0x300000  # the host's firmware is large with its sanitizers
 TOOLS = ("clang-22", "llvm-mc-22", "xtensa-lx106-elf-ld", "qemu-system-xtensa")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 EMULATOR = (
