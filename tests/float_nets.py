@@ -89,7 +89,21 @@ def mobile() -> FloatNet:
     return net
 
 
-NETS: dict[str, Callable[[], FloatNet]] = {"residual": residual, "mobile": mobile}
+def neck() -> FloatNet:
+    """A YOLO's parts: gates, leaky activations, concatenation, a matrix product and probabilities."""
+    net = FloatNet(1, 3, 8, 8, seed=2)
+    net.conv("x", "a", 4, 3, 3, 3, pads=[1] * 4, relu="LeakyRelu")
+    net.conv("x", "b", 4, 3, 1, 1, relu="Sigmoid")
+    net.node("Mul", ["a", "b"], "gated")
+    net.node("Concat", ["gated", "a"], "both", axis=1)
+    net.conv("both", "c", 6, 8, 3, 3, strides=[2, 2])
+    net.node("Flatten", [net.node("GlobalAveragePool", ["c"], "mean")], "flat")
+    net.node("MatMul", ["flat", net.weights("dense.w", 6, 5)], "logits")
+    net.node("Softmax", ["logits"], "y", axis=-1)
+    return net
+
+
+NETS: dict[str, Callable[[], FloatNet]] = {"residual": residual, "mobile": mobile, "neck": neck}
 
 
 class _Samples:

@@ -1,6 +1,7 @@
 """From QDQ ONNX to a wholly integer `.tflite`, strictly: every pass is Graph -> Graph, and a failure names it.
 
 read_onnx         ONNX operators, float tensors, NCHW; QLinearConv and its kin as QDQ
+tidy              Identity, Dropout and ceil_mode, as far as they mean nothing more
 fuse_activation   Relu and Clip(0, 6) become an attribute of the operator in front
 fold_qdq          QuantizeLinear and DequantizeLinear become QuantParams; all tensors integer
 signed            uint8 becomes int8
@@ -24,6 +25,7 @@ from edgeq.convert.passes.integer_edges import integer_edges
 from edgeq.convert.passes.lower import lower
 from edgeq.convert.passes.rescale import rescale
 from edgeq.convert.passes.signed import signed
+from edgeq.convert.passes.tidy import tidy
 from edgeq.convert.passes.to_nhwc import to_nhwc
 from edgeq.convert.passes.turn_gemm import turn_gemm
 from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
@@ -37,7 +39,7 @@ def convert_onnx(data: bytes, name: str) -> Graph:
     """The bytes of a QDQ ONNX model as a checked integer graph of TFLite operators."""
     graph = read_onnx(data, name)
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused where it is used
-        for step in (fuse_activation, fold_qdq, signed, rescale, turn_gemm, to_nhwc, lower):
+        for step in (tidy, fuse_activation, fold_qdq, signed, rescale, turn_gemm, to_nhwc, lower):
             graph = _guarded(step, graph, name)
         return _guarded(_checked, graph, name)
 

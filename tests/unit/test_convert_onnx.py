@@ -221,6 +221,32 @@ def transposed(size: int, stride: int, pads: list[int], more: int = 0) -> bytes:
     return q.bytes(q.qdq(q.node("Relu", [y], "r"), 0.04, -128))
 
 
+def counted_padding() -> bytes:
+    """PyTorch's average of 3 x 3 with padding 1, which is SAME but counts."""
+    q = Qdq(1, 3, 6, 6)
+    y = q.node("AveragePool", [q.x], "y", kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
+    return q.bytes(q.qdq(y, 0.05, 3))
+
+
+def ceil_mode() -> bytes:
+    """A last window of which one row and one column are there; behind it what means nothing."""
+    q = Qdq(1, 3, 8, 8)
+    y = q.node("MaxPool", [q.x], "y", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+    y = q.node("Dropout", [q.node("Identity", [y], "same")], "kept")
+    return q.bytes(q.qdq(y, 0.05, 3))
+
+
+def scaled_gemm() -> bytes:
+    """alpha and beta, weights [in, out] with a scale per column, the bias a row."""
+    q = Qdq(1, 6)
+    values = q.constant("w.q", q.rng.integers(-127, 128, (6, 4), dtype=np.int8))
+    scales = q.params("w", q.rng.uniform(0.002, 0.01, 4), np.zeros(4))
+    bias = q.constant("b", q.rng.uniform(-1, 1, (1, 4)).astype(np.float32))
+    weights = q.node("DequantizeLinear", [values, *scales], "w", axis=1)
+    q.node("Gemm", [q.x, weights, bias], "y", alpha=0.5, beta=-1.5)
+    return q.bytes(q.qdq("y", 0.02, 4))
+
+
 MODELS: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "conv_relu": (conv_relu, ["CONV_2D"]),
     "asymmetric_padding": (asymmetric_padding, ["PAD", "CONV_2D"]),
@@ -234,6 +260,9 @@ MODELS: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "head_without_keepdims": (lambda: head(0, "ReduceMean"), ["MEAN", "FULLY_CONNECTED"]),
     "flattened_map": (flattened_map, ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]),
     "average_pool": (average_pool, ["PAD", "AVERAGE_POOL_2D"]),
+    "counted_padding": (counted_padding, ["PAD", "AVERAGE_POOL_2D"]),
+    "ceil_mode": (ceil_mode, ["MAX_POOL_2D"]),
+    "scaled_gemm": (scaled_gemm, ["FULLY_CONNECTED"]),
     "unfolded_weights": (unfolded_weights, ["CONV_2D"]),
     "flattened_output": (flattened_output, ["TRANSPOSE", "RESHAPE"]),
     "weights_in_two_orders": (weights_in_two_orders, ["RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED"]),
@@ -496,7 +525,7 @@ def test_weights_beside_the_model_are_refused() -> None:
 @pytest.mark.parametrize(
     ("op", "attrs", "message"),
     [
-        ("MaxPool", {"kernel_shape": [2, 2], "ceil_mode": 1}, "ceil_mode"),
+        ("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}, "ceil_mode"),
         ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2]}, "dilation"),
         ("AveragePool", {"kernel_shape": [3, 3], "pads": [0, 1, 2, 0]}, "count_include_pad=0"),
         ("Reshape", {}, "batch"),

@@ -27,6 +27,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "per-channel-uint8": {"per_channel": True, "activations": "QUInt8"},
 }
 SINGLE = {
+    "relu-left": {"QDQKeepRemovableActivations": True},
     "dedicated-pairs": {"DedicatedQDQPair": True},
     "float-bias": {"QuantizeBias": False},
     "unfolded-weights": {"AddQDQPairToWeight": True},

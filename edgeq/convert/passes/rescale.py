@@ -1,8 +1,9 @@
 """Where TFLite wants one scale and zero point on both sides and the model has two, something between them rescales.
 
 Needs: ONNX operators on integers, NCHW. Promises: operators that only choose among integers, or average them, keep
-scale and zero point; a QuantizeLinear with one input stands in front of them or behind them instead. An average
-becomes a depthwise convolution, which rescales by itself, unless padding cuts its windows.
+scale and zero point, Softmax writes at its own; a QuantizeLinear with one input stands in front of them or behind them
+instead. An average becomes a depthwise convolution, which rescales by itself, unless its windows are cut; padding that
+counts is an operator of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.graph import Graph, Node, QuantParams, Tensor
+from edgeq.ops.softmax import OUTPUT as SOFTMAX_OUTPUT
 from edgeq.ops.window import LIMIT
 
 # These write at the scale of their first input.
@@ -22,6 +24,8 @@ KEEPING = (
 )  # fmt: skip
 # These read at the scale of their output.
 JOINING = ("Concat", "Max", "Min")
+# These write at one scale by rule.
+PRESCRIBED = {"Softmax": SOFTMAX_OUTPUT}
 
 
 def rescale(graph: Graph) -> Graph:
@@ -39,6 +43,10 @@ class _Rescale:
         for node in self.graph.nodes:
             if node.op in KEEPING and any(self._differ(node.inputs[0], name) for name in node.outputs):
                 self._behind(node)
+            elif _counts_padding(node):
+                self.nodes += self._padded(node)
+            elif node.op in PRESCRIBED and self.tensors[node.outputs[0]].quant != PRESCRIBED[node.op]:
+                self._written_at(node, PRESCRIBED[node.op])
             elif node.op in JOINING:
                 self._in_front(node)
             else:
@@ -52,8 +60,10 @@ class _Rescale:
         if _is_convolution(node):
             self.nodes.append(self._convolution(node))
             return
-        quant = self.tensors[node.inputs[0]].quant
-        kept = [name if not self._differ(node.inputs[0], name) else self._like(name, quant) for name in node.outputs]
+        self._written_at(node, self.tensors[node.inputs[0]].quant)
+
+    def _written_at(self, node: Node, quant: QuantParams | None) -> None:
+        kept = [name if self.tensors[name].quant == quant else self._like(name, quant) for name in node.outputs]
         self.nodes.append(replace(node, outputs=tuple(kept)))
         self._requantise(node, kept, node.outputs)
 
@@ -85,6 +95,18 @@ class _Rescale:
         attrs = {key: value for key, value in node.attrs.items() if key in kept} | {"group": channels}
         return replace(node, op="Conv", inputs=(node.inputs[0], name), attrs=attrs)
 
+    def _padded(self, node: Node) -> tuple[Node, Node]:
+        """The padding as an operator of its own, so that it counts whatever it is."""
+        x, pads = self.tensors[node.inputs[0]], [int(p) for p in node.attrs["pads"]]
+        half = len(pads) // 2
+        amounts = np.array([0, 0, *pads[:half], 0, 0, *pads[half:]], np.int64)
+        shape = (*x.shape[:2], *(d + a + b for d, a, b in zip(x.shape[2:], pads, pads[half:], strict=False)))
+        padded = self._add(Tensor(f"{node.outputs[0]}/padded", shape, x.dtype, x.quant))
+        constant = self._add(Tensor(f"{padded}/amounts", amounts.shape, "int64", None, amounts))
+        attrs = {key: value for key, value in node.attrs.items() if key != "pads"}
+        pad = Node("Pad", f"{node.name}/pad", (x.name, constant), (padded,))
+        return pad, replace(node, inputs=(padded,), attrs=attrs)
+
     def _like(self, name: str, quant: QuantParams | None) -> str:
         return self._add(replace(self.tensors[name], name=f"{name}/rescaled", quant=quant))
 
@@ -95,12 +117,20 @@ class _Rescale:
         return tensor.name
 
 
+def _is_padded(node: Node) -> bool:
+    return any(node.attrs.get("pads", ())) or node.attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+
+
+def _counts_padding(node: Node) -> bool:
+    """Whether it is an average of what TFLite's pool leaves out: there padding does not count."""
+    counts = bool(int(node.attrs.get("count_include_pad", 0)))
+    return node.op == "AveragePool" and counts and any(node.attrs.get("pads", ()))
+
+
 def _is_convolution(node: Node) -> bool:
-    attrs = node.attrs
-    size = attrs.get("kernel_shape", ())
-    padded = any(attrs.get("pads", ())) or attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
-    whole = not padded or int(attrs.get("count_include_pad", 0))
+    """Whether every window of an average has the same divisor."""
+    size = node.attrs.get("kernel_shape", ())
     return bool(
-        node.op == "AveragePool" and whole and not int(attrs.get("ceil_mode", 0))
-        and len(size) == 2 and 1 <= min(size) <= max(size) <= LIMIT
+        node.op == "AveragePool" and (not _is_padded(node) or _counts_padding(node))
+        and not int(node.attrs.get("ceil_mode", 0)) and len(size) == 2 and 1 <= min(size) <= max(size) <= LIMIT
     )  # fmt: skip
