@@ -1,4 +1,4 @@
-"""Small float ONNX networks as a user has them, and what onnxruntime's `quantize_static` makes of them."""
+"""Small float ONNX networks as a user has them, what onnxruntime's `quantize_static` makes of them and computes by them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq import ops
+from edgeq.convert import write_tflite
+from edgeq.graph import Graph
+
 CALIBRATION = 16
+SAMPLES = 4
 
 
 class FloatNet:
@@ -159,3 +165,46 @@ def every_value(data: bytes, real: NDArray[np.float32]) -> dict[str, NDArray[Any
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return dict(zip(names, session.run(names, {model.graph.input[0].name: real}), strict=True))
+
+
+def integers(values: NDArray[Any]) -> NDArray[np.int64]:
+    """onnxruntime's int8 or uint8 as our int8, channels last."""
+    signed = values.astype(np.int64) - (128 if values.dtype == np.uint8 else 0)
+    return signed.transpose(0, 2, 3, 1) if values.ndim == 4 else signed
+
+
+def assert_layers_equal(data: bytes, graph: Graph, seed: int) -> int:
+    """Each of our operators, on the integers that onnxruntime computed for its inputs, is within one of onnxruntime's.
+
+    Gives the number of tensors that were compared.
+    """
+    (x,) = graph.inputs
+    shape = tuple(d.dim_value for d in onnx.load_from_string(data).graph.input[0].type.tensor_type.shape.dim)
+    real = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    theirs = every_value(data, real)
+    assert graph.tensor(x).quant is not None
+    values: dict[str, Any] = {x: integers(theirs[x]).astype(np.int8)}
+    compared = 0
+    for node in graph.nodes:
+        for name, found in ops.evaluate(graph, node, values).items():
+            values[name] = found
+            if node.op == "RESHAPE" or name not in theirs:  # a flattened map is in another order
+                continue
+            expected = integers(theirs[name])
+            assert found.shape == expected.shape
+            assert np.abs(found - expected).max() <= 1, f"{node.op} {name}"
+            values[name], compared = expected.astype(np.int8), compared + 1
+    (y,) = graph.outputs
+    assert np.array_equal(ops.run(graph, {x: values[x]})[y].argmax(), integers(theirs[y]).argmax())
+    return compared
+
+
+def assert_equals_tflm(graph: Graph) -> None:
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="the TFLM wheel is Linux x86-64")
+    interpreter = runtime.Interpreter.from_bytes(write_tflite(graph), arena_size=1 << 22)
+    (x,), (y,) = graph.inputs, graph.outputs
+    shape = graph.tensor(x).shape
+    for q in np.random.default_rng(3).integers(-128, 128, (SAMPLES, *shape), dtype=np.int8):
+        interpreter.set_input(q, 0)
+        interpreter.invoke()
+        np.testing.assert_array_equal(interpreter.get_output(0), ops.run(graph, {x: q})[y])

@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from float_nets import NETS, every_value, quantised, residual
-from numpy.typing import NDArray
+from float_nets import NETS, assert_equals_tflm, assert_layers_equal, quantised, residual
 
-from edgeq import ops
-from edgeq.convert import convert_onnx, write_tflite
-from edgeq.graph import Graph
+from edgeq.convert import convert_onnx
 
 pytest.importorskip("onnxruntime")
 
@@ -32,49 +28,6 @@ SINGLE = {
     "float-bias": {"QuantizeBias": False},
     "unfolded-weights": {"AddQDQPairToWeight": True},
 }
-
-
-def integers(values: NDArray[Any]) -> NDArray[np.int64]:
-    """onnxruntime's int8 or uint8 as our int8, channels last."""
-    signed = values.astype(np.int64) - (128 if values.dtype == np.uint8 else 0)
-    return signed.transpose(0, 2, 3, 1) if values.ndim == 4 else signed
-
-
-def assert_layers_equal(data: bytes, graph: Graph, seed: int) -> int:
-    """Each of our operators, on the integers that onnxruntime computed for its inputs, is within one of onnxruntime's.
-
-    Gives the number of tensors that were compared.
-    """
-    (x,) = graph.inputs
-    shape = tuple(d.dim_value for d in onnx.load_from_string(data).graph.input[0].type.tensor_type.shape.dim)
-    real = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-    theirs = every_value(data, real)
-    assert graph.tensor(x).quant is not None
-    values: dict[str, Any] = {x: integers(theirs[x]).astype(np.int8)}
-    compared = 0
-    for node in graph.nodes:
-        for name, found in ops.evaluate(graph, node, values).items():
-            values[name] = found
-            if node.op == "RESHAPE" or name not in theirs:  # a flattened map is in another order
-                continue
-            expected = integers(theirs[name])
-            assert found.shape == expected.shape
-            assert np.abs(found - expected).max() <= 1, f"{node.op} {name}"
-            values[name], compared = expected.astype(np.int8), compared + 1
-    (y,) = graph.outputs
-    assert np.array_equal(ops.run(graph, {x: values[x]})[y].argmax(), integers(theirs[y]).argmax())
-    return compared
-
-
-def assert_equals_tflm(graph: Graph) -> None:
-    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="the TFLM wheel is Linux x86-64")
-    interpreter = runtime.Interpreter.from_bytes(write_tflite(graph), arena_size=1 << 20)
-    (x,), (y,) = graph.inputs, graph.outputs
-    shape = graph.tensor(x).shape
-    for q in np.random.default_rng(3).integers(-128, 128, (SAMPLES, *shape), dtype=np.int8):
-        interpreter.set_input(q, 0)
-        interpreter.invoke()
-        np.testing.assert_array_equal(interpreter.get_output(0), ops.run(graph, {x: q})[y])
 
 
 @pytest.mark.parametrize("qoperator", [False, True], ids=["QDQ", "QOperator"])
