@@ -1,4 +1,4 @@
-"""Small float ONNX networks as a user has them, what onnxruntime's `quantize_static` makes of them and computes by them."""
+"""Small float ONNX networks, what onnxruntime's `quantize_static` makes of them, and what onnxruntime computes."""
 
 from __future__ import annotations
 
