@@ -56,7 +56,7 @@ _TROUBLES = (
         "close the other program that has it open (a serial monitor, brltty)",
     ),
     _Trouble(
-        r"socket disconnected",
+        r"socket disconnected|Connection ?[Rr]eset|Broken ?[Pp]ipe",
         "the other side closed the connection",
         "close the other program that has the board (it serves one at a time)",
     ),

@@ -31,7 +31,7 @@ PROGRAM = r"""
 #include <unistd.h>
 
 /* Prints its process id and what flash holds from 0x200000; then echoes lines: 'r' asks for a restart, 'k' crashes,
- * 'f' floods. */
+ * 'f' floods, 'l' waits a second before it answers. */
 int main(int count, char **arguments) {
     char line[256], stored[9] = {0};
     FILE *flash = fopen(arguments[count - 1], "rb");
@@ -41,6 +41,7 @@ int main(int count, char **arguments) {
     while (fgets(line, sizeof line, stdin)) {
         if (line[0] == 'r') return 64;
         if (line[0] == 'k') abort();
+        if (line[0] == 'l') sleep(1);
         for (int i = line[0] == 'f' ? 20000 : 1; i; i--) printf("echo %s", line);
         fflush(stdout);
     }
@@ -149,13 +150,14 @@ def test_the_console_is_kept_for_the_next_client(flash: FlashArray) -> None:
     with VirtualBoard(flash, "host") as board:
         with Console(board) as console:
             pid = console.pid()
-            console.socket.sendall(b"flood\n")
-            console.until(b"echo flood\n")
+            console.socket.sendall(b"heard\nlater\n")
+            console.until(b"echo heard\n")
+        time.sleep(2)
         with Console(board) as console:  # the same application, and what it printed since
             assert board.state is State.RUNNING and is_alive(pid)
-            console.until(b"echo flood\n")
-            console.socket.sendall(b"last\n")
-            console.until(b"echo last\n")
+            console.until(b"echo later\n")
+            console.socket.sendall(b"next\n")
+            console.until(b"echo next\n")
 
 
 def test_keeps_64_kib_of_the_console(flash: FlashArray) -> None:
