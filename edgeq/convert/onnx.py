@@ -19,6 +19,7 @@ from edgeq.graph import Graph, Node, Tensor
 
 OPSETS = range(13, 24)
 MAX_ELEMENTS = 1 << 28
+_STEPS = 4  # which of Slice's inputs
 
 _DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
@@ -87,6 +88,7 @@ def _parse(data: bytes, name: str) -> onnx.ModelProto:
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _constant_protos(model)):
         raise Unsupported("weights in a file beside the model", where=name, hint="save it as one file")
     expand_qoperators(model)
+    _check_what_ends_onnx(model, name)
     try:
         onnx.checker.check_model(model)
         # Inference fills in what an exporter left out; what it contradicts is an error.
@@ -94,6 +96,20 @@ def _parse(data: bytes, name: str) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, shape_inference.InferenceError, ValueError, RuntimeError) as e:
         reason = (str(e).strip() or type(e).__name__).splitlines()[0]
         raise BadInput(f"onnx's checker refuses it: {reason}", where=name) from e
+
+
+def _check_what_ends_onnx(model: onnx.ModelProto, name: str) -> None:
+    """Refuses what makes onnx's shape inference end the process: negative dimensions, and a Slice of endless steps."""
+    graph = model.graph
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if any(dim.dim_value < 0 for dim in value.type.tensor_type.shape.dim):
+            raise BadInput("a negative dimension", where=f"tensor {value.name}", hint="export with fixed shapes")
+    constants = {t.name: t for t in graph.initializer}
+    constants |= {n.output[0]: a.t for n in graph.node if n.op_type == "Constant" and n.output for a in n.attribute}
+    for i, node in enumerate(graph.node):
+        steps = constants.get(node.input[_STEPS]) if node.op_type == "Slice" and len(node.input) > _STEPS else None
+        if steps is not None and np.abs(_array(steps).astype(np.float64)).max(initial=0) > MAX_ELEMENTS:
+            raise BadInput("Slice with a step beyond every tensor", where=_at(node, i))
 
 
 def _constant_protos(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -120,6 +120,18 @@ def outside(location: str) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def sliced(step: int, height: int | None = None) -> bytes:
+    """A Slice of which onnx's own shape inference ends the process."""
+    q = Qdq(1, 3, 4, 4)
+    values = {"from": 0, "to": 1, "axes": 2, "steps": step}
+    inputs = [q.constant(name, np.array([value], np.int64)) for name, value in values.items()]
+    model = q.model(q.x)
+    model.graph.node.append(helper.make_node("Slice", ["x.dq", *inputs], ["y"], name="sliced"))
+    if height is not None:
+        model.graph.output[0].type.tensor_type.shape.dim[2].dim_value = height
+    return bytes(model.SerializeToString())
+
+
 def sparse() -> bytes:
     model = small().model("y.dq")
     values = helper.make_tensor("s", TensorProto.FLOAT, [1], [1.0])
@@ -155,6 +167,8 @@ ONNX: dict[str, tuple[Callable[[], bytes], str]] = {
     "nested too deep": (lambda: nested(300), "model.onnx"),
     "data in another folder": (lambda: outside("../../../etc/passwd"), "beside the model"),
     "data of another root": (lambda: outside("/etc/passwd"), "beside the model"),
+    "a slice of endless steps": (lambda: sliced(1 << 62), "sliced"),
+    "a slice of a negative shape": (lambda: sliced(1, -1), "a negative dimension"),
     "sparse": (sparse, "does not exist"),
     "QLinearConv without inputs": (qlinear_without_inputs, "short"),
     "QLinearConv of computed scales": (qlinear_of_computed_scales, "computed"),
