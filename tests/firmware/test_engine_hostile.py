@@ -16,6 +16,7 @@ from engine_host import EngineHost, Planned, planned
 from graphs import every_kernel
 
 from edgeq import ops
+from edgeq.plan import Target
 
 BATCH = 2500
 
@@ -27,6 +28,18 @@ def model() -> Planned:
     inputs = np.random.default_rng(1).integers(-128, 128, (2, 8, 8, 3), dtype=np.int8)
     outputs = ops.run(graph, {"x": inputs})[graph.outputs[0]]
     return planned(graph, b"".join(x.tobytes() + y.tobytes() for x, y in zip(inputs, outputs, strict=True)))
+
+
+@pytest.fixture(scope="module")
+def fast() -> Planned:
+    """The same with the kernels of a core that has MAC16, and their scratch."""
+    return planned(every_kernel(), target=Target(mac16=True, scratch_bytes=98304))
+
+
+def test_damaged_images_with_scratch_are_refused_or_run(engine_host: EngineHost, fast: Planned) -> None:
+    assert fast.plan.scratch_bytes > 0
+    ended = engine_host.mutate(fast.image, 1, BATCH)
+    assert sum(ended.values()) == BATCH and min(ended["ok"], ended["bad plan"]) >= 100
 
 
 @pytest.mark.parametrize("seed", range(0, 4 * BATCH, BATCH))

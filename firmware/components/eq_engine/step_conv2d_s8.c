@@ -124,6 +124,9 @@ const char *eq_check_conv2d_s8_mac16(eq_call *call) {
     int32_t block = block_of(call), segments = p[DILATION_W] > 1 ? p[HEIGHT] * p[WIDTH] : p[HEIGHT];
     eq_conv2d conv = conv_of(call);
     if (segments > EQ_ROW_SEGMENTS) return "conv2d_s8_mac16: too many segments";
+    /* A widened row, padding included, stays far from the end of an int32. */
+    if ((uint64_t)(call->in[0].dims[2] + 2 * EQ_WINDOW_MAX) * call->in[0].dims[3] > 1u << 26)
+        return "conv2d_s8_mac16: a row is too long";
     if (block < 1 || block > call->out.dims[3]) return "conv2d_s8_mac16: block out of range";
     if (eq_conv2d_s8_mac16_scratch(&conv, block) > call->scratch_bytes)
         return "conv2d_s8_mac16: the plan's scratch is too small";
