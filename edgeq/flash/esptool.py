@@ -259,8 +259,9 @@ def _run(
         errors="replace",
     )
     watchdog = threading.Timer(limit_s, child.kill)
-    watchdog.start()
+    watchdog.daemon = True  # an interrupt while it starts does not wait for it
     try:
+        watchdog.start()
         for line in child.stdout or ():
             lines.append(line)
             writing = _WRITING.search(line)
