@@ -297,8 +297,12 @@ def test_an_interrupted_flash(home: Path, number: signal.Signals, exit_code: int
         os.killpg(child.pid, number)
     else:
         child.send_signal(number)
-    said, _ = child.communicate(timeout=20)
-    assert child.returncode == exit_code and "Traceback" not in said
+    said, _ = child.communicate(timeout=60)
+    assert child.returncode == exit_code and "Traceback" not in said, said
+    # An esptool that was just being started ends by itself, since its board is gone.
+    deadline = time.monotonic() + 10
+    while processes(mark) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert processes(mark) == [] and listing(home) == before
 
 
