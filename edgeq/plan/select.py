@@ -50,7 +50,6 @@ class Chosen:
 class _Tiling:
     """The int16 copies of conv2d_s8_mac16.c, in halfwords; `block` output channels are done at a time."""
 
-    depth: int
     segments: int
     run: int
     line: int
@@ -93,7 +92,7 @@ def _tiling(graph: Graph, node: Node, win: Window) -> _Tiling:
     run = _rounded((1 if dilated else win.size[1]) * depth, 4)
     columns = (graph.output(node).shape[2] - 1) * win.stride[1] + (win.size[1] - 1) * win.dilation[1] + 1
     line = _rounded(columns * depth + SLACK, 2) + SLACK
-    return _Tiling(depth, segments, run, line, (win.size[0] - 1) * win.dilation[0] + 1)
+    return _Tiling(segments, run, line, (win.size[0] - 1) * win.dilation[0] + 1)
 
 
 def _block(tiling: _Tiling, channels: int, scratch_bytes: int) -> int:
