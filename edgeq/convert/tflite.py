@@ -30,6 +30,8 @@ MAX_ELEMENTS = 1 << 28
 MAX_RANK = 8
 MAX_OPERANDS = 16
 DEQUANTIZE = schema.BuiltinOperator.DEQUANTIZE  # read for `integer_edges` to drop; it has no integer form
+# Metadata that speaks of tensors by their number in the file, which writing it anew may change.
+OF_THIS_FILE = ("OfflineMemoryAllocation",)
 
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
@@ -93,7 +95,7 @@ def write_tflite(graph: Graph) -> bytes:
     model.metadata = []
     for key, text in sorted(graph.metadata.items()):
         entry = schema.MetadataT()
-        entry.name, entry.buffer = key, _buffer(model, text.encode())
+        entry.name, entry.buffer = key, _buffer(model, text.encode(errors="surrogateescape"))
         model.metadata.append(entry)
 
     builder = flatbuffers.Builder(1 << 16)
@@ -281,13 +283,16 @@ def _operator_graphs(model: Any, data: bytes) -> list[Graph | EdgeqError | None]
 
 
 def _metadata(model: Any, entries: Entries) -> dict[str, str]:
+    """Named texts; what is no UTF-8 is kept as Python keeps it in file names (surrogateescape)."""
     out = {}
     for i in range(entries.take(model.MetadataLength())):
         entry = model.Metadata(i)
         buffer = model.Buffers(entry.Buffer()) if entry.Buffer() < model.BuffersLength() else None
         if entry.Name() and buffer is not None and buffer.DataLength():
             entries.take(len(entry.Name()) + buffer.DataLength(), 1)
-            out[entry.Name().decode("utf-8", "replace")] = bytes(buffer.DataAsNumpy()).decode("utf-8", "replace")
+            key = entry.Name().decode("utf-8", "replace")
+            if key not in OF_THIS_FILE:
+                out[key] = bytes(buffer.DataAsNumpy()).decode("utf-8", "surrogateescape")
     return out
 
 

@@ -61,7 +61,7 @@ def _graph(kind: str, graph: Graph, size: int) -> Inspection:
         "constant_bytes": sum(t.bytes for t in constants),
         "parameters": sum(t.elements for t in constants if t.quant is not None),
     }
-    facts |= {f"metadata {key}": value for key, value in graph.metadata.items()}
+    facts |= {f"metadata {key}": _shown(value) for key, value in graph.metadata.items()}
     rows = []
     for i, node in enumerate(graph.nodes):
         out = graph.output(node)
@@ -123,6 +123,12 @@ def _quant(tensor: Tensor) -> str:
     if quant is None:
         return ""
     return f"{quant.scale[0]:.6g}, {quant.zero_point[0]}" if not quant.is_per_channel else f"{len(quant.scale)} scales"
+
+
+def _shown(metadata: str) -> str:
+    """The text without what fills it up; of what is no text, how long it is."""
+    text = metadata.rstrip("\0")
+    return text if text.isprintable() else f"{len(metadata.encode(errors='surrogateescape'))} bytes"
 
 
 def _tensor(tensor: Tensor) -> str:

@@ -1,13 +1,15 @@
-"""int8 models that others made: read, planned and run by the native engine on this machine.
+"""int8 models that others made: read, planned and run by the native engine, on this machine and on the emulated LX6.
 
-Every answer is TFLite Micro's to the byte, and as many are right as the models are known for. The models and their
-samples lie beside the project, or these tests skip.
+Every answer is TFLite Micro's to the byte, and as many are right as the models are known for. This machine takes all
+samples; the emulated core a few of each model, and all of them in the slow tier. The models and their samples lie
+beside the project, or these tests skip.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import wave
 import zipfile
 from collections.abc import Callable
@@ -23,14 +25,23 @@ from PIL import Image
 from shared_data import FOLDER
 
 from edgeq import ops
-from edgeq.convert import file_layout, read_tflite
+from edgeq.boards.board import load_board
+from edgeq.convert import file_layout, read_tflite, write_tflite
+from edgeq.graph import Graph
 from edgeq.images.model import ModelImage, write_model_image
-from edgeq.plan import build_plan, encode_plan
+from edgeq.pipeline import board as boards
+from edgeq.pipeline.progress import Quiet
+from edgeq.plan import Plan, Target, build_plan, encode_plan
+from edgeq.plan.build import ANY
 
 runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="the TFLM wheel is Linux x86-64")
 ARENA = 1 << 22
 BATCH = 50  # of the engine's inputs: every step's output comes back
 ON_THE_REFERENCE = 4  # inputs that the integer reference runs too
+FEW = 4  # inputs of each model on the emulated core, where the slow tier takes all
+BOARD = load_board("esp32-wrover-b")
+TOOLS = ("clang-22", "llvm-mc-22", "xtensa-lx106-elf-ld", "qemu-system-xtensa")
+MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 
 Samples = tuple[NDArray[np.int8], NDArray[np.int64] | None]  # inputs without their batch axis, and their classes
 
@@ -117,7 +128,7 @@ MODELS = [
     Known("mlperf_tiny/pretrainedResnet_quant.tflite", cifar, 200, 145),
     Known("tflm/hello_world/hello_world_int8.tflite", every_integer, 256),
     Known("tflm/micro_speech/micro_speech_quantized.tflite", speech, 4, 4),
-    Known("tflm/models/person_detect.tflite", persons, 12, 10),
+    Known("tflm/models/person_detect.tflite", persons, 12, 10),  # 8 of Espressif's ten, both of TensorFlow's
     Known("tinymaix/mbnet128_0.25_q.tflite", seeded(128, 128, 3), 4),
     Known("tinymaix/mnist_dw_q.tflite", digits, 1000, 906),
     Known("tinymaix/mnist_resnet_q.tflite", digits, 1000, 981),
@@ -149,26 +160,89 @@ def tflm_answers(data: bytes, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
     return np.concatenate(answers)
 
 
-def assert_is_tflm(known: Known, engine: EngineHost) -> None:
+def planned(known: Known, target: Target) -> tuple[bytes, Graph, Plan, bytes]:
+    """The file, what is read of it, its plan and its model image."""
     data = (FOLDER / known.file).read_bytes()
-    inputs, classes = known.samples(known.count)
-    assert len(inputs) == known.count
     graph = read_tflite(data, known.file)
     ops.check(graph)
-    plan = build_plan(graph, file_layout(data))
-    model = Planned(graph, plan, write_model_image(ModelImage("real", encode_plan(plan), data)))
+    plan = build_plan(graph, file_layout(data), target)
+    return data, graph, plan, write_model_image(ModelImage("real", encode_plan(plan), data))
+
+
+def right(answers: NDArray[np.int8], classes: NDArray[np.int64]) -> int:
+    """How many answers' highest score is their class."""
+    return int(np.count_nonzero(answers.reshape(len(answers), -1).argmax(axis=1) == classes))
+
+
+@pytest.mark.parametrize("known", _params())
+def test_a_real_model_answers_as_in_tflite_micro(known: Known, engine: EngineHost) -> None:
+    data, graph, plan, image = planned(known, ANY)
+    inputs, classes = known.samples(known.count)
+    assert len(inputs) == known.count
+    model = Planned(graph, plan, image)
     batches = [(model, inputs[at : at + BATCH]) for at in range(0, len(inputs), BATCH)]
     answers = np.concatenate([outputs[graph.outputs[0]] for outputs in engine.run(batches)])
     np.testing.assert_array_equal(answers, tflm_answers(data, inputs))
     few = inputs[:ON_THE_REFERENCE]
     np.testing.assert_array_equal(ops.run(graph, {graph.inputs[0]: few})[graph.outputs[0]], answers[: len(few)])
-    if classes is not None:
-        assert np.count_nonzero(answers.reshape(len(answers), -1).argmax(axis=1) == classes) == known.right
+    assert classes is None or right(answers, classes) == known.right
 
 
 @pytest.mark.parametrize("known", _params())
-def test_a_real_model_answers_as_in_tflite_micro(known: Known, engine: EngineHost) -> None:
-    assert_is_tflm(known, engine)
+def test_read_and_written_anew_it_is_the_same_model(known: Known) -> None:
+    data, graph, _, _ = planned(known, ANY)
+    anew = write_tflite(graph)
+    again = read_tflite(anew, known.file)
+    assert again == graph and list(again.tensors) == list(graph.tensors)
+    for name, tensor in graph.tensors.items():  # whose values are no part of the comparison
+        np.testing.assert_array_equal(again.tensors[name].data, tensor.data)
+    assert write_tflite(again) == anew
+    inputs, _ = known.samples(known.count)
+    np.testing.assert_array_equal(tflm_answers(anew, inputs[:BATCH]), tflm_answers(data, inputs[:BATCH]))
+
+
+@pytest.fixture(scope="module")
+def lx6_app(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The firmware of the emulated core, with the kernels in its assembly."""
+    if MISSING:
+        pytest.skip(f"not installed: {', '.join(MISSING)}")
+    return boards.build("qemu_lx6", BOARD, tmp_path_factory.mktemp("lx6"), Quiet()).app_image
+
+
+def lx6_answers(app: bytes, image: bytes, inputs: NDArray[np.int8]) -> list[bytes]:
+    """The virtual board is booted once and takes one input after the other."""
+    contents = boards.flash_contents(BOARD, app, image)
+    with boards.virtual_board("qemu_lx6", BOARD, contents) as virtual, boards.session(virtual.url) as talk:
+        boards.require_model(talk)
+        size = talk.model().output.bytes
+        answers = []
+        for values in inputs:
+            talk.write_input(values.tobytes())
+            talk.run()
+            answers.append(talk.read_output(size))
+    return answers
+
+
+def assert_lx6_is_tflm(known: Known, app: bytes, count: int) -> None:
+    data, _, _, image = planned(known, boards.target_of(BOARD))
+    inputs, classes = known.samples(known.count)
+    expected = tflm_answers(data, inputs[:count])
+    assert lx6_answers(app, image, inputs[:count]) == [answer.tobytes() for answer in expected]
+    if count == known.count and classes is not None:
+        assert right(expected, classes) == known.right  # which are the emulated core's answers
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("known", _params())
+def test_the_emulated_core_answers_as_tflite_micro(known: Known, lx6_app: bytes) -> None:
+    assert_lx6_is_tflm(known, lx6_app, min(FEW, known.count))
+
+
+@pytest.mark.slow
+@pytest.mark.emulator
+@pytest.mark.parametrize("known", _params())
+def test_the_emulated_core_answers_all_samples(known: Known, lx6_app: bytes) -> None:
+    assert_lx6_is_tflm(known, lx6_app, known.count)
 
 
 def test_no_int8_model_is_left_out() -> None:

@@ -39,6 +39,21 @@ def test_metadata_survives() -> None:
     assert read_tflite(write_tflite(graph)).metadata == graph.metadata
 
 
+def test_metadata_that_is_no_text_survives() -> None:
+    """TFLiteConverter's own notes are a flatbuffer."""
+    binary = bytes(range(256))
+    graph = every_kernel().rebuilt(every_kernel().nodes, metadata={"notes": binary.decode("utf-8", "surrogateescape")})
+    again = read_tflite(write_tflite(graph))
+    assert again.metadata["notes"].encode("utf-8", "surrogateescape") == binary
+
+
+def test_an_arena_plan_by_tensor_numbers_does_not_outlive_its_file() -> None:
+    """TFLite Micro follows it, and a file that is written anew may number its tensors otherwise."""
+    plan = {"OfflineMemoryAllocation": "\1", "kept": "yes"}
+    graph = every_kernel().rebuilt(every_kernel().nodes, metadata=plan)
+    assert read_tflite(write_tflite(graph)).metadata == {"kept": "yes"}
+
+
 def test_the_layout_says_where_constants_lie() -> None:
     graph = every_kernel()
     data = write_tflite(graph)
