@@ -12,7 +12,8 @@ from edgeq import ops
 from edgeq.graph import Graph
 from edgeq.ops import conv2d
 from edgeq.ops.operator import seeded
-from edgeq.plan import Target, select
+from edgeq.plan import Target
+from edgeq.plan.variants import conv2d as plain
 
 MAC16 = Target(mac16=True, scratch_bytes=98304)
 
@@ -30,7 +31,7 @@ def shapes() -> list[Graph]:
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chosen wherever it can run, whatever it costs."""
-    monkeypatch.setattr(select, "PLAIN_OUTPUT", 1e9)
+    monkeypatch.setattr(plain, "OUTPUT", 1e9)
 
 
 @pytest.mark.usefixtures("always")

@@ -1,0 +1,30 @@
+"""conv2d_s8, the plain kernel that every core runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from edgeq.graph import Graph, Node
+from edgeq.ops import Step
+from edgeq.ops.conv2d import window_of
+from edgeq.ops.window import Window
+from edgeq.plan.variants.variant import Target, Variant
+
+# Instructions for each product inside the input, and for each output.
+PRODUCT, OUTPUT = 7.5, 90
+
+
+def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:
+    """The step as it is."""
+    x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
+    win = window_of(graph, node)
+    taps = math.prod(sum(_inside(win, side, x.shape[1 + side], y.shape[1 + side])) for side in (0, 1))
+    yield Variant(step, 0, PRODUCT * taps * weights.shape[3] * weights.shape[0] + OUTPUT * y.elements)
+
+
+def _inside(win: Window, side: int, size: int, outputs: int) -> Iterator[int]:
+    """For each output along a side: how many taps of its window lie inside the input."""
+    for i in range(outputs):
+        first = i * win.stride[side] - win.before[side]
+        yield sum(0 <= first + k * win.dilation[side] < size for k in range(win.size[side]))
