@@ -55,7 +55,7 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     x, y, weights = graph.input(node, 0), graph.output(node), graph.constant(node, 1)
     channels = weights.shape[0]
     # Padding counts as the zero point, so that it adds nothing.
-    patches = window_of(graph, node).patches(inputs[0].astype(np.int16) - x.zero_point, fill=0)
+    patches = window_of(graph, node).patches(inputs[0].astype(np.float32) - x.zero_point, fill=0)
     groups, depth = _groups(x, graph.input(node, 1)), weights.shape[3]
     sums = [
         exact_matmul(

@@ -45,10 +45,10 @@ def wrap_int32(x: NDArray[Any]) -> Ints:
 
 def saturating_rounding_doubling_high_mul(a: NDArray[Any], b: NDArray[Any] | int) -> Ints:
     """(a * b * 2) >> 32 with rounding; the one overflow saturates (numerics.md#high-mul)."""
-    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
-    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    # C's division truncates towards zero.
-    high = np.where(nudged >= 0, nudged >> 31, -((-nudged) >> 31))
+    # TFLite adds 2**30, or 1 - 2**30 to what is negative, and divides towards zero: both are this, rounded down.
+    high = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    high += 1 << 30
+    high >>= 31
     return np.minimum(high, (1 << 31) - 1)
 
 
@@ -56,9 +56,9 @@ def rounding_divide_by_pot(x: NDArray[Any], exponent: NDArray[Any] | int) -> Int
     """x / 2**exponent, rounded to nearest, ties away from zero (numerics.md#rounding-divide)."""
     x = np.asarray(x, np.int64)
     exponent = np.asarray(exponent, np.int64)
-    mask = (np.int64(1) << exponent) - 1
-    threshold = (mask >> 1) + (x < 0)
-    return np.asarray((x >> exponent) + ((x & mask) > threshold), np.int64)
+    half = (np.int64(1) << exponent) >> 1
+    tie = (x < 0) & (exponent > 0)  # below zero, half is rounded down
+    return np.asarray((x + half - tie) >> exponent, np.int64)
 
 
 def multiply_by_quantized_multiplier(
@@ -109,5 +109,11 @@ def activation_range(activation: str, scale: float, zero_point: int) -> tuple[in
 
 
 def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> Ints:
-    """a @ b of small integers, exact: int8 products sum below 2**53 in float64 for every size that fits a board."""
-    return np.asarray(np.rint(a.astype(np.float64) @ b.astype(np.float64)), np.int64)
+    """a @ b of integers, exact. In `a` they are within 255: int8 less a zero point.
+
+    Floats multiply matrices many times faster than integers. float32 is exact while no sum can leave 2**24, float64 up
+    to 2**53, which is every size that fits a board.
+    """
+    most = 255 * a.shape[-1] * int(np.abs(b.astype(np.int64)).max(initial=0))
+    kind = np.float32 if most <= 1 << 24 else np.float64
+    return np.asarray(a.astype(kind, copy=False) @ b.astype(kind), np.int64)

@@ -14,9 +14,10 @@ from edgeq.errors import Unsupported
 from edgeq.flash.esptool import FlashResult
 from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
-from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert, integer_top1
+from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import APP, BOOTLOADER, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
+from edgeq.pipeline.scoring import integer_top1
 from edgeq.pipeline.source import Source, resolve
 
 if TYPE_CHECKING:  # torch is imported by the step that needs it

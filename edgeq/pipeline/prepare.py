@@ -31,13 +31,13 @@ from edgeq.pipeline.run_folder import (
     RunFolder,
     read_file,
 )
+from edgeq.pipeline.scoring import integer_top1
 from edgeq.pipeline.source import Source
 from edgeq.pipeline.tflm_arena import TflmArena, tflm_arena
 from edgeq.plan import Plan, build_plan, encode_plan
 from edgeq.preprocess import IntegerRule, c_header, encode_section
 
 GOLDEN_SAMPLES = 16
-_SCORE_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -241,17 +241,6 @@ def as_int8(graph: Graph, inputs: NDArray[np.float32]) -> NDArray[np.int8]:
     if inputs.shape[1:] != tensor.shape[1:]:
         raise BadInput(f"inputs of {list(inputs.shape[1:])} do not fit {list(tensor.shape[1:])}", where=graph.name)
     return _input_quant(graph).quantise(inputs, "int8")
-
-
-def integer_top1(graph: Graph, inputs: NDArray[np.int8], labels: NDArray[np.int64], progress: Progress) -> float:
-    """Share of int8 NHWC inputs whose highest score, by the integer reference, is their label."""
-    right = 0
-    for at in range(0, len(inputs), _SCORE_BATCH):
-        batch = inputs[at : at + _SCORE_BATCH]
-        outputs = ops.run(graph, {graph.inputs[0]: batch})[graph.outputs[0]].reshape(len(batch), -1)
-        right += int((outputs.argmax(axis=1) == labels[at : at + _SCORE_BATCH]).sum())
-        progress.update((at + len(batch)) / len(inputs))
-    return right / len(inputs)
 
 
 def _parameters(graph: Graph) -> int:
