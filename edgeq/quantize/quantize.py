@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, CheckFailed
-from edgeq.quantize.data import load_split, preprocess
 from edgeq.quantize.data_checks import data_warnings
 from edgeq.quantize.door import one_thread, quiet, torch
 from edgeq.quantize.effort import REPAIRS, Effect, Effort, calibrate_and_repair
 from edgeq.quantize.export import to_onnx
-from edgeq.quantize.images import Floats, Images, Labels
 from edgeq.quantize.model import LoadedModel
 from edgeq.quantize.names import label_activations
 from edgeq.quantize.observers import Observer
 from edgeq.quantize.recipe import DataFacts, Recipe
+from edgeq.quantize.samples import Samples, load_samples
 from edgeq.quantize.trace import Activation, measure, trace
 
 LEDGER_SAMPLES = 16
@@ -33,27 +32,6 @@ TOLERANCE = 0.005
 # progress(stage, done, total); the stages are "score float", "calibrate", "repair" and "calibrate again" where asked
 # for, "export" and "score INT8"
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Preprocessed float inputs [N, H, W, C], as the board's input is before it is quantised, and their classes.
-
-    `stored` are the same samples as the data set holds them, [N, h, w, c].
-    """
-
-    inputs_nhwc: Floats
-    labels: Labels
-    stored: Floats
-
-    @property
-    def inputs_nchw(self) -> Floats:
-        """The same inputs in torch's and ONNX's order."""
-        return np.ascontiguousarray(self.inputs_nhwc.transpose(0, 3, 1, 2))
-
-    def first(self, count: int) -> Samples:
-        """The first `count` of them."""
-        return Samples(self.inputs_nhwc[:count], self.labels[:count], self.stored[:count])
 
 
 @dataclass(frozen=True)
@@ -106,7 +84,9 @@ def quantize(
         ToolMissing: the data set's package is not installed.
         CheckFailed: the float network scores less than its recipe expects.
     """
-    train, held_out = _samples(model, data, calibration_samples)
+    train, held_out = load_samples(
+        model.recipe, data, calibration_samples=calibration_samples, classes=model.classes
+    )
     float_top1 = _top1(model.module, held_out, partial(progress, "score float"))
     if data is None:
         _check_expected(model.recipe, float_top1)
@@ -160,35 +140,6 @@ def quantize(
         activations=measure(calibrated, labels, ledger_inputs, traced),
         warnings=data_warnings(train.stored, train.inputs_nhwc, model.recipe.input),
     )
-
-
-def _samples(model: LoadedModel, data: DataFacts | None, calibration_samples: int) -> tuple[Samples, Samples]:
-    """Calibration and held-out samples, preprocessed as the recipe says."""
-    facts = data or model.recipe.data
-    if facts is None:
-        raise BadInput(
-            "there is no data to calibrate with",
-            where=model.recipe.name,
-            hint="[data] in model.toml, or --data",
-        )
-    if calibration_samples < 1:
-        raise BadInput(f"{calibration_samples} calibration samples are too few", hint="100 or more")
-    split = load_split(
-        facts,
-        folder=None if data else model.recipe.folder,
-        train_samples=calibration_samples,
-        size=model.recipe.input.shape[1:3],
-        names=model.recipe.labels,
-    )
-    classes = model.classes
-    worst = int(split.held_out.labels.max())
-    if worst >= classes:
-        raise BadInput(f"label {worst} for a network of {classes} classes", where=facts.name)
-
-    def prepared(images: Images) -> Samples:
-        return Samples(preprocess(images.pixels, model.recipe.input), images.labels, images.pixels)
-
-    return prepared(split.train), prepared(split.held_out)
 
 
 def _check_expected(recipe: Recipe, float_top1: float) -> None:
