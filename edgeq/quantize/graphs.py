@@ -59,6 +59,16 @@ def constant(graph: Graph, node: Node) -> torch.Tensor:
     return found
 
 
+def is_quantise(node: Node) -> bool:
+    """Whether it makes a converted graph's int8 of floats."""
+    return str(node.target).startswith("quantized_decomposed.quantize_")
+
+
+def is_dequantise(node: Node) -> bool:
+    """Whether it makes floats of a converted graph's integers."""
+    return str(node.target).startswith("quantized_decomposed.dequantize_")
+
+
 def add_constant(graph: Graph, before: Node, name: str, values: torch.Tensor) -> Node:
     """A new buffer with these values, and its node in front of `before`. The name is made unique."""
     free, count = name, 0

@@ -21,6 +21,9 @@ aten = torch.ops.aten
 # Activations that are part of the operation in front of them.
 RELUS = {aten.relu.default, aten.relu_.default, aten.relu6.default, aten.relu6_.default}
 
+# Classes whose module is one operation, whose name says enough: torch's own layers, and nodes of an ONNX file.
+ONE_OPERATION = ("torch.nn.modules.", "onnx.")
+
 _TORCH = Path(torch.__file__).parent
 _FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)')
 
@@ -37,7 +40,7 @@ def place(node: Node) -> str:
     if not stack:
         return name
     path, module_class = stack[-1]
-    if str(module_class).startswith("torch.nn.modules.") and path:
+    if str(module_class).startswith(ONE_OPERATION) and path:
         return str(path)
     return f"{path}.{name}" if path else name
 
@@ -77,6 +80,11 @@ def label_of(node: Node) -> str | None:
     """The label that `label_activations` gave this node, or the node it was exported from."""
     label: str | None = (node.meta.get("custom") or {}).get(LABEL)
     return label
+
+
+def maker_of(quantise: Node) -> Node:
+    """The operation that computes what a quantise node rounds: in front of a fused ReLU, and of a requantisation."""
+    return _named_for(quantise.all_input_nodes[0])
 
 
 def _named_for(node: Node) -> Node:

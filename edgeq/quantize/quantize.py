@@ -14,12 +14,17 @@ from edgeq.quantize.data_checks import data_warnings
 from edgeq.quantize.door import one_thread, quiet, torch
 from edgeq.quantize.effort import REPAIRS, Effect, Effort, calibrate_and_repair
 from edgeq.quantize.export import to_onnx
+from edgeq.quantize.hints import Findings, Hint, hints
+from edgeq.quantize.images import Labels
+from edgeq.quantize.leave_one_out import BATCH as LEFT_OUT_BATCH
+from edgeq.quantize.leave_one_out import LeaveOneOut, affordable_samples, leave_one_out
 from edgeq.quantize.model import LoadedModel
 from edgeq.quantize.names import label_activations
 from edgeq.quantize.observers import Observer
 from edgeq.quantize.recipe import DataFacts, Recipe
 from edgeq.quantize.samples import Samples, load_samples
 from edgeq.quantize.trace import Activation, measure, trace
+from edgeq.quantize.weights import Weight, measure_weights
 
 LEDGER_SAMPLES = 16
 
@@ -30,7 +35,7 @@ BATCH = 50
 TOLERANCE = 0.005
 
 # progress(stage, done, total); the stages are "score float", "calibrate", "repair" and "calibrate again" where asked
-# for, "export" and "score INT8"
+# for, "export", "leave one layer out" where asked for, and "score INT8"
 Progress = Callable[[str, int, int], None]
 
 
@@ -38,10 +43,12 @@ Progress = Callable[[str, int, int], None]
 class QuantizedModel:
     """A QDQ ONNX file, how it was made, and what is known of it.
 
-    `onnx_bytes` takes float NCHW of batch 1. Accuracies are shares of `held_out`. `trace` holds the int8 activations
+    `onnx_bytes` takes float NCHW of batch 1. `float_classes` and `qdq_classes` are what the float network and the
+    simulated INT8 one take each of `held_out` for; accuracies are shares of it. `trace` holds the int8 activations
     of the torch QDQ graph run freely on `ledger` (the first held-out samples): [N, ...], NCHW, keyed by the name of
-    the ONNX tensor that the QuantizeLinear makes. `activations` tells their shapes, qparams and SQNR on those samples.
-    `effects` tell what each repair brought, `warnings` are sentences on what is suspicious about the data.
+    the ONNX tensor that the QuantizeLinear makes. `activations` measures them on those samples, `weights` each layer's
+    weight. `left_out` tells what each layer costs, where that was asked for, on the first held-out samples. `effects`
+    tell what each repair brought, `warnings` are sentences on what is suspicious about the data, `hints` what to try.
     """
 
     name: str
@@ -53,13 +60,26 @@ class QuantizedModel:
     effects: tuple[Effect, ...]
     calibration_samples: int
     parameters: int
-    float_top1: float
-    qdq_top1: float
+    float_classes: Labels
+    qdq_classes: Labels
     held_out: Samples
     ledger: Samples
     trace: dict[str, NDArray[np.int8]]
     activations: tuple[Activation, ...]
+    weights: tuple[Weight, ...]
+    left_out: LeaveOneOut | None
     warnings: tuple[str, ...]
+    hints: tuple[Hint, ...]
+
+    @property
+    def float_top1(self) -> float:
+        """Share of `held_out` that the float network gets right."""
+        return self.held_out.share_right(self.float_classes)
+
+    @property
+    def qdq_top1(self) -> float:
+        """The same of the simulated INT8 network."""
+        return self.held_out.share_right(self.qdq_classes)
 
 
 @one_thread()
@@ -71,12 +91,14 @@ def quantize(
     observer: Observer | None = None,
     calibration_samples: int = 256,
     effort: Effort = "quick",
+    explain: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> QuantizedModel:
     """Quantise `model` by TFLite's INT8 rules with `data`, or with the data its recipe names.
 
     `effort` says what is repaired (`effort.py`); `observer` is min-max where none is named. Calibration takes the
-    first `calibration_samples` of the data's training part (all of it, if there are fewer).
+    first `calibration_samples` of the data's training part (all of it, if there are fewer). With `explain`, each layer
+    is left in float in turn to find what it costs (`leave_one_out.py`).
 
     Raises:
         BadInput: no data, data that does not fit the network, an unknown observer.
@@ -84,10 +106,9 @@ def quantize(
         ToolMissing: the data set's package is not installed.
         CheckFailed: the float network scores less than its recipe expects.
     """
-    train, held_out = load_samples(
-        model.recipe, data, calibration_samples=calibration_samples, classes=model.classes
-    )
-    float_top1 = _top1(model.module, held_out, partial(progress, "score float"))
+    train, held_out = load_samples(model.recipe, data, calibration_samples=calibration_samples, classes=model.classes)
+    float_classes = _classes(model.module, held_out, partial(progress, "score float"))
+    float_top1 = held_out.share_right(float_classes)
     if data is None:
         _check_expected(model.recipe, float_top1)
 
@@ -122,6 +143,20 @@ def quantize(
 
     ledger_inputs = torch.from_numpy(ledger.inputs_nchw)
     traced = trace(calibrated.quantised, labels, ledger_inputs)
+    activations = measure(calibrated, labels, ledger_inputs, traced)
+    weights = measure_weights(calibrated, labels)
+    left_out = None
+    if explain:
+        some = held_out.first(affordable_samples(activations))
+        inputs = torch.from_numpy(some.inputs_nchw)
+        batch = LEFT_OUT_BATCH if _takes_batches(model.module, inputs[:2]) else 1
+        step = partial(progress, "leave one layer out")
+        left_out = leave_one_out(calibrated, labels, inputs, some.labels, step, batch=batch)
+    qdq_classes = _classes(calibrated.quantised, held_out, partial(progress, "score INT8"))
+    findings = Findings(
+        activations, weights, float_top1, held_out.share_right(qdq_classes), len(calibration), per_channel,
+        used_observer, effort, trained=False, explained=explain,
+    )  # fmt: skip
     return QuantizedModel(
         name=model.recipe.name,
         labels=model.recipe.labels,
@@ -132,13 +167,16 @@ def quantize(
         effects=effects,
         calibration_samples=len(calibration),
         parameters=sum(parameter.numel() for parameter in model.module.parameters()),
-        float_top1=float_top1,
-        qdq_top1=_top1(calibrated.quantised, held_out, partial(progress, "score INT8")),
+        float_classes=float_classes,
+        qdq_classes=qdq_classes,
         held_out=held_out,
         ledger=ledger,
         trace=traced,
-        activations=measure(calibrated, labels, ledger_inputs, traced),
+        activations=activations,
+        weights=weights,
+        left_out=left_out,
         warnings=data_warnings(train.stored, train.inputs_nhwc, model.recipe.input),
+        hints=hints(findings),
     )
 
 
@@ -151,16 +189,16 @@ def _check_expected(recipe: Recipe, float_top1: float) -> None:
         )
 
 
-def _top1(module: torch.nn.Module, samples: Samples, step: Callable[[int, int], None]) -> float:
+def _classes(module: torch.nn.Module, samples: Samples, step: Callable[[int, int], None]) -> Labels:
+    """What a network takes each sample for."""
     inputs = torch.from_numpy(samples.inputs_nchw)
-    right = 0
+    classes = []
     with quiet(), torch.no_grad():
         batch = BATCH if _takes_batches(module, inputs[:2]) else 1
         for start in range(0, len(inputs), batch):
-            scores = module(inputs[start : start + batch]).numpy()
-            right += int((scores.argmax(axis=1) == samples.labels[start : start + batch]).sum())
-            step(start + len(scores), len(inputs))
-    return right / len(inputs)
+            classes.append(module(inputs[start : start + batch]).numpy().argmax(axis=1))
+            step(min(start + batch, len(inputs)), len(inputs))
+    return np.concatenate(classes).astype(np.int64)
 
 
 def _takes_batches(module: torch.nn.Module, two: torch.Tensor) -> bool:

@@ -96,6 +96,18 @@ def fake_quantised(values: NDArray[np.float64], bounds: Range) -> NDArray[np.flo
     return np.asarray((levels - zero_point) * scale, np.float64)
 
 
+def represented(scale: float, zero_point: int) -> Range:
+    """The floats of the lowest and the highest level, -128 and 127."""
+    return (-128 - zero_point) * scale, (127 - zero_point) * scale
+
+
+def is_clipped(values: NDArray[np.float64], bounds: Range) -> NDArray[np.bool_]:
+    """Whether each value's level before clipping is none of int8's: it lies more than half a step beyond `bounds`."""
+    scale, zero_point = qparams(bounds)
+    levels = np.rint(values / scale) + zero_point
+    return np.asarray((levels < -128) | (levels > 127))
+
+
 def squared_error(histogram: Histogram, bounds: Range) -> float:
     """Mean squared error of int8 over that range, each value taken as its bin's centre."""
     centres = histogram.centres
