@@ -10,7 +10,7 @@ import typer
 
 from edgeq.cli import console
 from edgeq.cli.options import Json
-from edgeq.convert.lint import refused
+from edgeq.convert.lint_rules import refused
 from edgeq.errors import CheckFailed
 from edgeq.pipeline.lint import lint_file
 

@@ -1,19 +1,23 @@
 """What TFLite Micro, ESP-NN and edgeq will refuse of a `.tflite`, or get wrong, before anything is built: docs/lint.md.
 
-Works on any file, with operators that edgeq knows or not. The rules of TFLite Micro and ESP-NN are here; edgeq's own
-are asked of `edgeq.ops`, operator by operator.
+Works on any file, with operators that edgeq knows or not. The rules of TFLite Micro and ESP-NN are here and in
+`lint_rules`; edgeq's own are asked of `edgeq.ops`, operator by operator.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgeq import ops
+from edgeq.convert.lint_rules import EDGEQ, ERROR, Finding
+from edgeq.convert.passes.integer_edges import CONVERSIONS as EDGE_CONVERSIONS
+from edgeq.convert.passes.integer_edges import EDGE_TYPES, integer_edges
 from edgeq.convert.tflite import SCHEMA_VERSION, read_operators, read_tflite
 from edgeq.errors import BadInput, EdgeqError
 from edgeq.graph import Graph
@@ -21,63 +25,27 @@ from edgeq.images.tflite_outline import OperatorOutline, Outline, TensorOutline,
 from edgeq.ops.logistic import LOGISTIC_OUTPUT, TANH_OUTPUT
 from edgeq.ops.softmax import OUTPUT as SOFTMAX_OUTPUT
 
-TFLM, ESP_NN, EDGEQ = "TFLite Micro", "ESP-NN", "edgeq"
-ERROR, WARNING, NOTE = "error", "warning", "note"
-
-_REQUANTISE = "quantise the model again; edgeq's own rules and TFLiteConverter's do this right"
-_INTEGER = "quantise all of it: `edgeq quantize`, or TFLiteConverter with a data set and TFLITE_BUILTINS_INT8"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How bad its breach is, who refuses the model or gets it wrong, and what to do."""
-
-    severity: str
-    who: tuple[str, ...]
-    hint: str
-
-
-RULES: dict[str, Rule] = {
-    "schema-version": Rule(ERROR, (TFLM,), "convert the model again with a current converter"),
-    "several-graphs": Rule(ERROR, (EDGEQ,), "export without control flow; or run it in TFLite Micro alone"),
-    "several-ends": Rule(ERROR, (EDGEQ,), "export a model of one input and one output"),
-    "dynamic-shape": Rule(ERROR, (TFLM, EDGEQ), "export with fixed shapes, batch size 1"),
-    "batch": Rule(ERROR, (EDGEQ,), "export with batch size 1"),
-    "constant-size": Rule(ERROR, (TFLM, EDGEQ), "make or download the file again"),
-    "unaligned-constant": Rule(ERROR, (EDGEQ,), "read and write the file with a current converter, which aligns"),
-    "vector-alignment": Rule(NOTE, (ESP_NN,), "write the file anew: `edgeq` and TFLiteConverter align to 16 bytes"),
-    "scale": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
-    "sparse": Rule(ERROR, (TFLM, EDGEQ), "convert without sparsity"),
-    "variable": Rule(ERROR, (EDGEQ,), "run it in TFLite Micro: the native engine has no state between inferences"),
-    "float-model": Rule(ERROR, (EDGEQ,), _INTEGER),
-    "float-island": Rule(ERROR, (EDGEQ,), _INTEGER),
-    "hybrid": Rule(ERROR, (TFLM, EDGEQ), _INTEGER),
-    "unsigned": Rule(ERROR, (TFLM, EDGEQ), "quantise to int8: uint8 is TFLite's form before 2020"),
-    "weights-not-symmetric": Rule(ERROR, (TFLM, EDGEQ), "quantise weights symmetrically, zero point 0"),
-    "weights-minus-128": Rule(WARNING, (TFLM,), "quantise weights to [-127, 127], as TFLite's specification wants"),
-    "channel-axis": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
-    "channel-count": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
-    "per-channel-fully-connected": Rule(
-        WARNING, (TFLM,), "quantise dense layers per tensor where the runtime is an old one: it takes the first scale"
-    ),
-    "bias-scale": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
-    "same-scale": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
-    "output-scale": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
-    "softmax-classes": Rule(WARNING, (TFLM,), "leave SOFTMAX out: the largest logit is the largest probability"),
-    "grouped-convolution": Rule(ERROR, (ESP_NN,), "use the native engine: ESP-NN reads the weights as if of one group"),
-    "slow-kernel": Rule(NOTE, (ESP_NN,), "the reference kernel runs instead, about ten times slower"),
-    "missing-operator": Rule(ERROR, (TFLM,), "express it with other operators, or leave it to the application"),
-    "unknown-operator": Rule(ERROR, (EDGEQ,), "run it in TFLite Micro, or express it with the operators of the list"),
-    "operator-version": Rule(NOTE, (TFLM, EDGEQ), "neither looks at versions: compare the outputs with `edgeq verify`"),
-    "engine-rule": Rule(ERROR, (EDGEQ,), _REQUANTISE),
-}
-
 _TYPES = schema.TensorType
 _TYPE_NAMES = {code: name for name, code in vars(_TYPES).items() if isinstance(code, int)}
 _RANGES = {_TYPES.INT8: (-128, 127), _TYPES.UINT8: (0, 255), _TYPES.INT16: (-32768, 32767)}
-# Where the weights of an operator are, and along which axis they may have a scale each.
-_WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "TRANSPOSE_CONV": 0, "FULLY_CONNECTED": 0}
-_BIASED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+@dataclass(frozen=True)
+class _Operands:
+    """Where an operator with weights reads what, and along which axis the weights may have a scale each."""
+
+    x: int = 0
+    weights: int = 1
+    bias: int = 2
+    axis: int = 0
+
+
+_WEIGHTED = {
+    "CONV_2D": _Operands(),
+    "DEPTHWISE_CONV_2D": _Operands(axis=3),
+    "TRANSPOSE_CONV": _Operands(x=2, bias=3),
+    "FULLY_CONNECTED": _Operands(),
+}
 _HYBRID = (*_WEIGHTED, "SVDF", "BATCH_MATMUL", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
 # These write the integers that they read, or an average of them.
@@ -86,6 +54,9 @@ _SAME_SCALE = (
     "PADV2", "MIRROR_PAD", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "RELU6", "RESIZE_BILINEAR",
     "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "PACK", "UNPACK", "GATHER",
 )  # fmt: skip
+# These compute with what the integers stand for; ARG_MAX only compares them.
+_COMPARED = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION", "PAD", "PADV2", "RELU6")  # by TFLite Micro, or used
+_SCALED = (frozenset(ops.OPS) - {*_SAME_SCALE, "ARG_MAX"}) | {*_COMPARED}
 _OUTPUTS = {"SOFTMAX": SOFTMAX_OUTPUT, "LOGISTIC": LOGISTIC_OUTPUT, "TANH": TANH_OUTPUT}
 _SAME_SCALE_TOLERANCE = 1e-6  # of TFLite Micro's pools
 _BIAS_TOLERANCE = 0.02  # of the output's scale, TFLite Micro's for FULLY_CONNECTED
@@ -93,30 +64,6 @@ _MOST_CLASSES = 511  # numerics.md#softmax
 _WITHOUT_ESP_NN = ("TRANSPOSE_CONV", "BATCH_MATMUL", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 _VECTOR_BYTES = 16
 _SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A breach of one rule: where in the file, and what is wrong there."""
-
-    rule: str
-    where: str
-    what: str
-
-    @property
-    def severity(self) -> str:
-        """error: someone refuses the model or gets it wrong; warning: some runtimes do; note: it costs time."""
-        return RULES[self.rule].severity
-
-    @property
-    def who(self) -> tuple[str, ...]:
-        """Who refuses it, gets it wrong, or is slow."""
-        return RULES[self.rule].who
-
-    @property
-    def hint(self) -> str:
-        """What to do."""
-        return RULES[self.rule].hint
 
 
 def lint(data: bytes, name: str, builtins: Collection[str], customs: Collection[str]) -> list[Finding]:
@@ -132,7 +79,7 @@ def lint(data: bytes, name: str, builtins: Collection[str], customs: Collection[
         prefix = f"graph {number}, " if len(outlines) > 1 else ""
         linted = _Graph(outline, data, frozenset(builtins), frozenset(customs))
         findings = [*linted.ends(), *linted.all_tensors(), *linted.all_operators(number == 0)]
-        found += [Finding(f.rule, prefix + f.where, f.what) for f in findings]
+        found += [replace(f, where=prefix + f.where) for f in findings]
     return list(dict.fromkeys(found))
 
 
@@ -150,6 +97,7 @@ class _Graph:
         self.runtime = {False: builtins, True: customs}
         activations = {t for o in outline.operators for t in (*o.inputs, *o.outputs) if t >= 0}
         self.used = sorted(activations | {*outline.inputs, *outline.outputs})
+        self.readers = Counter(t for o in outline.operators for t in o.inputs)
 
     def ends(self) -> Iterator[Finding]:
         inputs, outputs = self.outline.inputs, self.outline.outputs
@@ -201,6 +149,12 @@ class _Graph:
         asked = self._read() if first else [None] * len(operators)
         for i, (operator, in_float, answer) in enumerate(zip(operators, floats, asked, strict=True)):
             where = self._operator(i)
+            if kind := self._converts_end(operator):
+                what = (
+                    f"converts a {kind} end: TFLite Micro does so on the board, edgeq leaves it out and has int8 ends"
+                )
+                yield Finding("converted-ends", where, what)
+                continue
             found = [Finding(rule, where, what) for rule, what in self._of_operator(operator, in_float and not whole)]
             yield from found
             told = any(EDGEQ in f.who and f.severity == ERROR for f in found) or (whole and in_float)
@@ -210,10 +164,25 @@ class _Graph:
     def _read(self) -> list[Graph | EdgeqError | None]:
         """What edgeq reads of each operator; nothing where it takes them all."""
         try:
-            ops.check(read_tflite(self.data))
+            ops.check(integer_edges(read_tflite(self.data)))
         except EdgeqError:
             return read_operators(self.data)
         return [None] * len(self.outline.operators)
+
+    def _converts_end(self, operator: OperatorOutline) -> str:
+        """The type of the model's end that it converts from or to, as `integer_edges` leaves it out; else nothing."""
+        if (
+            operator.custom
+            or operator.name not in EDGE_CONVERSIONS
+            or min(len(operator.inputs), len(operator.outputs)) < 1
+        ):
+            return ""
+        (x, *_), (y, *_) = operator.inputs, operator.outputs
+        inputs, outputs = self.outline.inputs, self.outline.outputs
+        first = operator.name == "QUANTIZE" and x in inputs and x not in outputs and self.readers[x] == 1
+        last = y in outputs and not self.readers[y] and x not in inputs
+        kinds = [_TYPE_NAMES[self.tensors[t].type].lower() for t, end in ((x, first), (y, last)) if end]
+        return next((kind for kind in kinds if kind in EDGE_TYPES), "")
 
     def _of_operator(self, operator: OperatorOutline, in_float: bool) -> Iterator[tuple[str, str]]:
         if operator.name not in self.runtime[operator.custom]:
@@ -234,9 +203,9 @@ class _Graph:
             yield from self._of_esp_nn(operator)
 
     def _of_weights(self, operator: OperatorOutline) -> Iterator[tuple[str, str]]:
-        weights = self._given(operator, 1)
-        axis = _WEIGHTED.get(operator.name)
-        if axis is None or weights is None or weights.type != _TYPES.INT8:
+        at = _WEIGHTED.get(operator.name)
+        weights = self._given(operator, at.weights) if at else None
+        if at is None or weights is None or weights.type != _TYPES.INT8:
             return
         if any(weights.zero_points) and operator.name != "FULLY_CONNECTED":  # which takes it into account
             yield "weights-not-symmetric", "its weights have a zero point that is not 0"
@@ -246,16 +215,18 @@ class _Graph:
             return
         if operator.name == "FULLY_CONNECTED":
             yield "per-channel-fully-connected", f"{len(weights.scales)} scales"
-        if weights.axis != axis:
-            yield "channel-axis", f"its weights have scales along axis {weights.axis}, not {axis}"
-        elif axis >= len(weights.shape) or len(weights.scales) != weights.shape[axis]:
+        if weights.axis != at.axis:
+            yield "channel-axis", f"its weights have scales along axis {weights.axis}, not {at.axis}"
+        elif at.axis >= len(weights.shape) or len(weights.scales) != weights.shape[at.axis]:
             yield "channel-count", f"{len(weights.scales)} scales for weights of {list(weights.shape)}"
 
     def _of_bias(self, operator: OperatorOutline) -> Iterator[tuple[str, str]]:
-        given = [self._given(operator, i) for i in range(3)]
-        x, weights, bias = given
+        at = _WEIGHTED.get(operator.name)
+        if at is None:
+            return
+        x, weights, bias = (self._given(operator, i) for i in (at.x, at.weights, at.bias))
         outputs = [self.tensors[i] for i in operator.outputs if i >= 0]
-        if operator.name not in _BIASED or x is None or weights is None or bias is None or not outputs:
+        if x is None or weights is None or bias is None or not outputs:
             return
         if not (x.scales and weights.scales and bias.scales and outputs[0].scales):
             return
@@ -270,6 +241,8 @@ class _Graph:
     def _of_scales(self, operator: OperatorOutline) -> Iterator[tuple[str, str]]:
         tensors = [self.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
         integers = [t for t in tensors if t.type == _TYPES.INT8 and t.scales and t.zero_points]
+        if operator.name in _SCALED and any(t.type == _TYPES.INT8 and not t.scales for t in tensors):
+            yield "no-scale", "reads or writes int8 that has no scale"
         pairs = [(t.scales[0], t.zero_points[0]) for t in integers]
         if operator.name in _SAME_SCALE and any(not _alike(pairs[0], p) for p in pairs[1:]):
             shown = ", ".join(f"{s:g}{z:+d}" for s, z in list(dict.fromkeys(pairs))[:_SHOWN])
@@ -298,26 +271,39 @@ class _Graph:
             yield "slow-kernel", "ESP-NN has no kernel for it"
 
     def _of_engine(self, operator: OperatorOutline, where: str, answer: Graph | EdgeqError) -> Iterator[Finding]:
+        kinds = [_TYPE_NAMES.get(t.type, "") for t in self._activations(operator)]
+        if not operator.custom and operator.name in _CONVERSIONS and "FLOAT32" in kinds:
+            yield Finding("float-island", where, f"converts between {' and '.join(kinds).lower()} inside the model")
+            return
         if operator.custom or operator.name not in ops.OPS:
             yield Finding("unknown-operator", where, f"edgeq has no {operator.name}")
+            return
+        others = sorted({kind.lower() for kind in kinds} - {"int8"})
+        if others:
+            yield Finding("not-int8", where, f"works on {', '.join(others)}")
             return
         try:
             if isinstance(answer, EdgeqError):
                 raise answer
             ops.check(answer)
         except EdgeqError as e:
-            yield Finding("engine-rule", where, e.what)
+            yield Finding("engine-rule", where, e.what, e.hint)
 
     def _is_float(self, operator: OperatorOutline) -> bool:
         return not operator.custom and operator.name not in _CONVERSIONS and self._reads(operator, _TYPES.FLOAT32)
 
     def _is_hybrid(self, operator: OperatorOutline) -> bool:
-        weights = self._given(operator, 1)
-        x = self._given(operator, 0)
+        at = _WEIGHTED.get(operator.name, _Operands())
+        x, weights = self._given(operator, at.x), self._given(operator, at.weights)
         return (
             not operator.custom and operator.name in _HYBRID and x is not None and weights is not None
             and x.type == _TYPES.FLOAT32 and weights.type in (_TYPES.INT8, _TYPES.UINT8, _TYPES.INT4)
         )  # fmt: skip
+
+    def _activations(self, operator: OperatorOutline) -> list[TensorOutline]:
+        """What it reads and writes that is no constant."""
+        operands = [self.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
+        return [tensor for tensor in operands if tensor.offset is None]
 
     def _reads(self, operator: OperatorOutline, kind: int) -> bool:
         return any(self.tensors[i].type == kind and self.tensors[i].offset is None for i in operator.inputs if i >= 0)
@@ -340,8 +326,3 @@ def _alike(a: tuple[float, int], b: tuple[float, int]) -> bool:
 def _holds_lowest(data: bytes, tensor: TensorOutline) -> bool:
     start = tensor.offset or 0
     return b"\x80" in memoryview(data)[start : start + tensor.constant_bytes].tobytes()
-
-
-def refused(findings: Iterable[Finding]) -> bool:
-    """Whether any of them is an error."""
-    return any(f.severity == ERROR for f in findings)

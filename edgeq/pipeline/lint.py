@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeq.convert import lint
-from edgeq.convert.lint import Finding
+from edgeq.convert.lint_rules import Finding
 from edgeq.pipeline.run_folder import MODEL_TFLITE, read_file
 from edgeq.toolchain.resolver import BUILTINS, CUSTOM
 

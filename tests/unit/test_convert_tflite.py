@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from edited import edited, tensor
 from graphs import every_kernel
 
 from edgeq import ops
@@ -70,11 +70,7 @@ def test_the_layout_says_where_constants_lie() -> None:
 
 def changed(change: Callable[[Any], None]) -> bytes:
     """The file of `every_kernel` after a change to its object form."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(write_tflite(every_kernel()), 0))
-    change(model)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return edited(write_tflite(every_kernel()), change)
 
 
 def refused(data: bytes, kind: type[EdgeqError], *parts: str) -> None:
@@ -83,11 +79,6 @@ def refused(data: bytes, kind: type[EdgeqError], *parts: str) -> None:
     assert type(caught.value) is kind
     for part in parts:
         assert part in str(caught.value)
-
-
-def tensor(model: Any, name: str) -> Any:
-    (found,) = [t for t in model.subgraphs[0].tensors if t.name in (name, name.encode())]
-    return found
 
 
 def set_code(model: Any, code: int) -> None:

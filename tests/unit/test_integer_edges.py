@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from edited import TYPES, converted_ends, edited, operator, twin
 from graphs import Builder
 from numpy.typing import NDArray
 
@@ -18,7 +17,7 @@ from edgeq.errors import Unsupported
 from edgeq.graph import Graph
 from edgeq.pipeline.prepare import load_tflite
 
-TYPES = {"float32": schema.TensorType.FLOAT32, "uint8": schema.TensorType.UINT8}
+KINDS = ("float32", "uint8")
 
 
 def integer_graph() -> Graph:
@@ -30,38 +29,7 @@ def integer_graph() -> Graph:
 
 def with_edges(graph: Graph, kind: str) -> bytes:
     """The graph between a QUANTIZE and a DEQUANTIZE, or a QUANTIZE to uint8."""
-    data = write_tflite(graph)
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-    (sub,) = model.subgraphs
-    before, after = (_twin(sub, ends[0], kind) for ends in (sub.inputs, sub.outputs))
-    last = "QUANTIZE" if kind == "uint8" else "DEQUANTIZE"
-    sub.operators.insert(0, _operator(model, "QUANTIZE", before, sub.inputs[0]))
-    sub.operators.append(_operator(model, last, sub.outputs[0], after))
-    sub.inputs, sub.outputs = [before], [after]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
-
-
-def _twin(sub: Any, index: int, kind: str) -> int:
-    twin, inner = schema.TensorT(), sub.tensors[index]
-    twin.name, twin.shape, twin.type, twin.buffer = f"{kind} {index}", inner.shape, TYPES[kind], 0
-    if kind == "uint8":
-        twin.quantization = schema.QuantizationParametersT()
-        twin.quantization.scale = inner.quantization.scale
-        twin.quantization.zeroPoint = np.asarray(inner.quantization.zeroPoint) + 128
-    sub.tensors.append(twin)
-    return len(sub.tensors) - 1
-
-
-def _operator(model: Any, op: str, source: int, target: int) -> Any:
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, op)
-    code.version = 1
-    model.operatorCodes.append(code)
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = len(model.operatorCodes) - 1, [source], [target]
-    return operator
+    return edited(write_tflite(graph), converted_ends(getattr(TYPES, kind.upper())))
 
 
 def answer(data: bytes, x: NDArray[Any]) -> NDArray[Any]:
@@ -72,7 +40,7 @@ def answer(data: bytes, x: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
 
 
-@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_ends_become_integers(kind: str) -> None:
     data = with_edges(integer_graph(), kind)
     loaded = load_tflite(data, "net.tflite")
@@ -96,16 +64,11 @@ def test_integer_ends_stay_and_so_does_the_file() -> None:
 
 
 def test_float_in_the_middle_is_refused() -> None:
-    data = with_edges(integer_graph(), "float32")
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-    (sub,) = model.subgraphs
-    again = schema.TensorT()
-    again.name, again.shape, again.type, again.buffer = "again", [1, 4, 4, 3], schema.TensorType.INT8, 0
-    again.quantization = sub.tensors[sub.operators[-1].inputs[0]].quantization
-    sub.tensors.append(again)
-    sub.operators.append(_operator(model, "QUANTIZE", sub.outputs[0], len(sub.tensors) - 1))
-    sub.outputs = [len(sub.tensors) - 1]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    def quantised_again(model: Any) -> None:
+        (sub,) = model.subgraphs
+        again = twin(model, sub.operators[-1].inputs[0], TYPES.INT8)
+        sub.operators.append(operator(model, "QUANTIZE", sub.outputs[0], again))
+        sub.outputs = [again]
+
     with pytest.raises(Unsupported, match="DEQUANTIZE is not supported"):
-        load_tflite(bytes(builder.Output()), "net.tflite")
+        load_tflite(edited(with_edges(integer_graph(), "float32"), quantised_again), "net.tflite")

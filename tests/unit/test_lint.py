@@ -11,15 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from edited import TYPES, converted_ends, edited, operator, tensor, twin
 from graphs import Builder, every_kernel
 from shared_data import tflite_files
 
 from edgeq.convert import lint, write_tflite
-from edgeq.convert.lint import Finding
+from edgeq.convert.lint_rules import RULES, Finding, refused
 from edgeq.errors import BadInput
 from edgeq.graph import Graph
 from edgeq.pipeline.lint import lint_file
@@ -27,7 +27,6 @@ from edgeq.toolchain.resolver import BUILTINS, CUSTOM
 
 ROOT = Path(__file__).parents[2]
 CODES = schema.BuiltinOperator
-TYPES = schema.TensorType
 
 
 def linted(data: bytes) -> list[Finding]:
@@ -36,16 +35,7 @@ def linted(data: bytes) -> list[Finding]:
 
 def changed(graph: Graph, change: Callable[[Any], Any]) -> bytes:
     """The graph's file after a change to its object form."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(write_tflite(graph), 0))
-    change(model)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
-
-
-def tensor(model: Any, name: str) -> Any:
-    (found,) = [t for t in model.subgraphs[0].tensors if t.name in (name, name.encode())]
-    return found
+    return edited(write_tflite(graph), change)
 
 
 def put(name: str, **fields: Any) -> Callable[[Any], None]:
@@ -147,8 +137,10 @@ BREACHES: dict[str, tuple[Graph, Callable[[Any], Any]]] = {
     "batch": (CLEAN, put("x", shape=[4, 8, 8, 3])),
     "constant-size": (CLEAN, put("w1", shape=[4, 3, 3, 4])),
     "scale": (CLEAN, quant("stem", scale=[float("nan")])),
+    "no-scale": (CLEAN, put("stem", quantization=None)),
     "sparse": (CLEAN, put("w1", sparsity=schema.SparsityParametersT())),
     "variable": (CLEAN, put("pooled", isVariable=True)),
+    "converted-ends": (CLEAN, converted_ends(TYPES.FLOAT32)),
     "float-model": (CLEAN, every_type(TYPES.INT8, TYPES.FLOAT32)),
     "float-island": (CLEAN, all_of(put("pooled", type=TYPES.FLOAT32), put("stem/pad", type=TYPES.FLOAT32))),
     "hybrid": (CLEAN, put("x", type=TYPES.FLOAT32)),
@@ -167,6 +159,7 @@ BREACHES: dict[str, tuple[Graph, Callable[[Any], Any]]] = {
     "missing-operator": (CLEAN, code("CONV_2D", "CUSTOM", "Mystery")),
     "unknown-operator": (CLEAN, code("MEAN", "SQRT")),
     "operator-version": (CLEAN, code("CONV_2D", "CONV_2D", version=9)),
+    "not-int8": (CLEAN, put("pooled", type=TYPES.INT16)),
     "engine-rule": (CLEAN, lambda m: setattr(m.subgraphs[0].operators[0].builtinOptions, "strideH", 0)),
 }
 # Of bytes, not of the model: below.
@@ -183,7 +176,7 @@ def test_every_kernel_of_ours_is_an_operator_of_both() -> None:
 
 
 def test_every_rule_is_broken_here() -> None:
-    assert set(BREACHES) | OF_BYTES == set(lint.RULES)
+    assert set(BREACHES) | OF_BYTES == set(RULES)
 
 
 @pytest.mark.parametrize("rule", BREACHES)
@@ -194,7 +187,7 @@ def test_a_breach_is_found(rule: str) -> None:
     assert rule in {f.rule for f in found}, found
     if write_tflite(graph) != changed(graph, change) and graph is CLEAN:
         assert before.count(rule) < [f.rule for f in found].count(rule)
-    assert lint.refused(found) == any(lint.RULES[f.rule].severity == "error" for f in found)
+    assert refused(found) == any(RULES[f.rule].severity == "error" for f in found)
     assert all(f.where and f.what and f.hint and f.who for f in found)
 
 
@@ -230,6 +223,40 @@ def test_what_is_no_tflite_file_is_refused(data: bytes) -> None:
         linted(data)
 
 
+@pytest.mark.parametrize("kind", ["FLOAT32", "UINT8"])
+def test_converted_ends_are_no_fault(kind: str) -> None:
+    """edgeq takes such a model (test_integer_edges), so that nothing but a note of either end is left."""
+    found = linted(edited(write_tflite(CLEAN), converted_ends(getattr(TYPES, kind))))
+    told = [(f.where, f.what) for f in found if f.rule != "vector-alignment"]
+    last = "DEQUANTIZE" if kind == "FLOAT32" else "QUANTIZE"
+    assert [where for where, _ in told] == ["operator 0 QUANTIZE", f"operator 6 {last}"]
+    assert all(f"converts a {kind.lower()} end" in what for _, what in told)
+    assert not refused(found)
+
+
+def test_converted_ends_are_told_from_what_is_wrong_between_them() -> None:
+    """Where edgeq refuses the model for another reason, its ends are none."""
+    change = all_of(converted_ends(TYPES.FLOAT32), code("MEAN", "SQRT"))
+    found = {f.where: f.rule for f in linted(edited(write_tflite(CLEAN), change)) if f.severity != "note"}
+    assert found == {"operator 4 SQRT": "unknown-operator"}
+
+
+def test_an_island_is_named_with_the_conversions_around_it() -> None:
+    def island(model: Any) -> None:
+        (sub,) = model.subgraphs
+        pooled = next(o for o in sub.operators if o.outputs == [sub.tensors.index(tensor(model, "pooled"))])
+        floats = [twin(model, i, TYPES.FLOAT32) for i in (pooled.inputs[0], pooled.outputs[0])]
+        at = sub.operators.index(pooled)
+        ends = [(pooled.inputs[0], floats[0]), (floats[1], pooled.outputs[0])]
+        pooled.inputs, pooled.outputs = floats[:1], floats[1:]
+        sub.operators.insert(at, operator(model, "DEQUANTIZE", *ends[0]))
+        sub.operators.insert(at + 2, operator(model, "QUANTIZE", *ends[1]))
+
+    found = [(f.where, f.rule) for f in linted(edited(write_tflite(CLEAN), island)) if f.severity == "error"]
+    assert found == [(f"operator {i} {name}", "float-island") for i, name in
+                     ((2, "DEQUANTIZE"), (3, "MAX_POOL_2D"), (4, "QUANTIZE"))]  # fmt: skip
+
+
 def test_damage_ends_in_findings_or_a_clear_error() -> None:
     original, rng, errors = write_tflite(CLEAN), np.random.default_rng(0), 0
     for _ in range(150):
@@ -246,7 +273,7 @@ def test_damage_ends_in_findings_or_a_clear_error() -> None:
 def test_the_page_has_every_rule_as_it_is() -> None:
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+) \| ([^|]+) \|", (ROOT / "docs/lint.md").read_text(), re.MULTILINE)
     assert [(name, severity, tuple(who.strip().split(", "))) for name, severity, who in rows] == [
-        (name, rule.severity, rule.who) for name, rule in lint.RULES.items()
+        (name, rule.severity, rule.who) for name, rule in RULES.items()
     ]
 
 
