@@ -7,12 +7,13 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.convert import file_layout, write_tflite
-from edgeq.graph import Graph
+from edgeq.graph import Graph, Tensor
 from edgeq.images.model import ModelImage, write_model_image
 from edgeq.plan import Plan, Target, build_plan, encode_plan
 from edgeq.plan.build import ANY
@@ -49,13 +50,18 @@ def planned(graph: Graph, golden: bytes = b"", target: Target = ANY) -> Planned:
     return Planned(graph, plan, write_model_image(ModelImage(graph.name, encode_plan(plan), tflite, golden)))
 
 
+def _values(rows: NDArray[np.int8], kind: Tensor) -> NDArray[Any]:
+    """Bytes [runs, bytes of the tensor] as its values."""
+    return np.ascontiguousarray(rows).view(kind.dtype).reshape(-1, *kind.shape[1:])
+
+
 class EngineHost:
     """The compiled program; each call starts it once for a whole batch."""
 
     def __init__(self, program: Path) -> None:
         self.program = program
 
-    def run(self, batch: Sequence[tuple[Planned, NDArray[np.int8]]]) -> list[dict[str, NDArray[np.int8]]]:
+    def run(self, batch: Sequence[tuple[Planned, NDArray[np.int8]]]) -> list[dict[str, NDArray[Any]]]:
         """For each model and its inputs [runs, ...]: every step's output [runs, ...] by the tensor it writes."""
         stdin = b"".join(
             struct.pack("<I", len(p.image)) + p.image + struct.pack("<I", len(inputs)) + inputs.tobytes()
@@ -71,8 +77,8 @@ class EngineHost:
             at += block.size
             ends = np.cumsum([t.bytes for t in outputs])
             parts = np.split(block, ends[:-1], axis=1)
-            shapes = [p.graph.tensor(t.name).shape for t in outputs]
-            results.append({t.name: v.reshape(-1, *s[1:]) for t, v, s in zip(outputs, parts, shapes, strict=True)})
+            kinds = [p.graph.tensor(t.name) for t in outputs]
+            results.append({k.name: _values(v, k) for v, k in zip(parts, kinds, strict=True)})
         assert at == len(stdout)
         return results
 

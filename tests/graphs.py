@@ -85,7 +85,10 @@ class Builder:
 
 
 def every_kernel() -> Graph:
-    """A network of a few kilobytes that runs every kernel, folds two PADs, keeps one, adds in place and has a view."""
+    """A network of a few kilobytes that runs every kernel, folds two PADs, keeps one, adds in place and has a view.
+
+    Its output is int32.
+    """
     b = Builder("every-kernel")
     amounts = b.constant("amounts", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
     x = b.activation("x", (1, 8, 8, 3), 0.02, -3)
@@ -129,7 +132,7 @@ def _moved(b: Builder, x: str) -> str:
 
 
 def _spread(b: Builder, x: str) -> str:
-    """The kernels that make one pixel [1, 1, 1, 5] many, and the convolution in groups behind them."""
+    """The kernels that make one pixel [1, 1, 1, 5] many, a convolution in groups behind them, its maxima's places."""
     rule = dict(align_corners=False, half_pixel_centers=True)
     spread = b.activation("spread", (1, 2, 2, 4), 0.01, 4)
     weights = b.weights("w4", 4, 2, 2, 5)
@@ -142,7 +145,9 @@ def _spread(b: Builder, x: str) -> str:
     b.node("RESIZE_NEAREST_NEIGHBOR", [smooth, b.constant("5x6", np.array([5, 6], np.int32))], near, **rule)
     groups = b.activation("groups", (1, 5, 6, 2), 0.05, 0)
     weights = b.weights("w5", 2, 1, 1, 2)
-    return b.conv(near, weights, b.bias("b5", near, weights), groups, "VALID")
+    b.conv(near, weights, b.bias("b5", near, weights), groups, "VALID")
+    places = b._add(Tensor("places", (1, 5, 6), "int32"))
+    return b.node("ARG_MAX", [groups, b.constant("last", np.array(-1, np.int32))], places, output_type=2)
 
 
 def _element_wise(b: Builder, x: str) -> str:

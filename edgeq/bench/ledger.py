@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from edgeq import ops
 from edgeq.graph import Graph
 
-Trace = Mapping[str, NDArray[np.int8]]  # activations by name, [inputs, ...] in NHWC
+Values = NDArray[Any]  # int8, or the int32 that ARG_MAX writes
+Trace = Mapping[str, Values]  # activations by name, [inputs, ...] in NHWC
 HASH_BYTES = 8
 LAYER_LSB = 1  # allowed between float hops and the integer reference, per layer on equal inputs
 
@@ -74,7 +75,7 @@ def compare_layers(name: str, graph: Graph, found: Trace, *, allowed: int = LAYE
     An activation that `found` lacks (an inserted PAD, a view) is computed by the reference from those it has. The note
     names the operators that are not equal.
     """
-    values: dict[str, NDArray[np.int8]] = {n: found[n] for n in graph.inputs}
+    values: dict[str, Values] = {n: found[n] for n in graph.inputs}
     pairs = []
     apart: dict[str, int] = {}
     for node in graph.nodes:
@@ -128,18 +129,17 @@ def compare_engines(name: str, graph: Graph, first: BoardTrace, second: BoardTra
     for i, (a, b) in enumerate(zip(first.hashes, second.hashes, strict=True)):
         for tensor, in_first, in_second in common:
             if a[in_first] != b[in_second]:
-                shape = graph.tensor(tensor).shape[1:]
-                wanted = np.frombuffer(first.fetch(i, in_first), np.int8).reshape(shape)
+                kind = graph.tensor(tensor)
+                wanted = np.frombuffer(first.fetch(i, in_first), kind.dtype).reshape(kind.shape[1:])
                 return _judge_bytes(name, len(common), i, tensor, wanted, second.fetch(i, in_second))
     return HopResult(name, "equal", len(common), len(first.hashes), 0)
 
 
-def _judge_bytes(name: str, tensors: int, index: int, tensor: str, wanted: NDArray[np.int8], data: bytes) -> HopResult:
+def _judge_bytes(name: str, tensors: int, index: int, tensor: str, wanted: Values, data: bytes) -> HopResult:
     """Where the bytes differ of a tensor whose hash does."""
-    found = np.frombuffer(data, np.int8)
-    if found.size != wanted.size:
-        return HopResult(name, "differs", tensors, index + 1, note=f"{tensor} has {found.size} bytes")
-    found = found.reshape(wanted.shape)
+    if len(data) != wanted.nbytes:
+        return HopResult(name, "differs", tensors, index + 1, note=f"{tensor} has {len(data)} bytes")
+    found = np.frombuffer(data, wanted.dtype).reshape(wanted.shape)
     where = _first_difference(tensor, wanted[None], found[None])
     if where is not None:
         where = replace(where, index=(index, *where.index[1:]))
@@ -147,7 +147,7 @@ def _judge_bytes(name: str, tensors: int, index: int, tensor: str, wanted: NDArr
     return HopResult(name, "differs", tensors, index + 1, _lsb(wanted, found), 0, where, note)
 
 
-def digest(values: NDArray[np.int8]) -> bytes:
+def digest(values: Values) -> bytes:
     """What the board answers for a tensor: the first bytes of SHA-256 over its bytes in NHWC order."""
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).digest()[:HASH_BYTES]
 
@@ -156,12 +156,12 @@ def _order(graph: Graph) -> list[str]:
     return [output for node in graph.nodes for output in node.outputs]
 
 
-def _lsb(a: NDArray[np.int8], b: NDArray[np.int8]) -> int:
-    return int(np.abs(a.astype(np.int16) - b).max(initial=0))
+def _lsb(a: Values, b: Values) -> int:
+    return int(np.abs(a.astype(np.int64) - b).max(initial=0))
 
 
 def _judge(
-    name: str, pairs: Iterable[tuple[str, NDArray[np.int8], NDArray[np.int8]]], *, allowed: int, note: str = ""
+    name: str, pairs: Iterable[tuple[str, Values, Values]], *, allowed: int, note: str = ""
 ) -> HopResult:
     tensors, inputs, worst = 0, 0, 0
     first: FirstDifference | None = None
@@ -180,9 +180,9 @@ def _judge(
 
 
 def _first_difference(
-    tensor: str, expected: NDArray[np.int8], found: NDArray[np.int8], beyond: int = 0
+    tensor: str, expected: Values, found: Values, beyond: int = 0
 ) -> FirstDifference | None:
-    apart = np.argwhere(np.abs(expected.astype(np.int16) - found) > beyond)
+    apart = np.argwhere(np.abs(expected.astype(np.int64) - found) > beyond)
     if not len(apart):
         return None
     index = tuple(int(i) for i in apart[0])

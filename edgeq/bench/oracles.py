@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.bench.ledger import Trace
+from edgeq.bench.ledger import Trace, Values
 from edgeq.errors import ToolMissing, Unsupported
 from edgeq.graph import FileLayout, Graph
 
@@ -55,7 +55,7 @@ def tflm_arena_bytes(tflite: bytes, *, where: str = "") -> int:
     return int(found.stdout)
 
 
-def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np.int8]) -> dict[str, Values]:
     """Every activation in TFLite Micro's interpreter, [inputs, ...], keyed by name. `inputs` is [N, H, W, C]."""
     require_tflm()
     from tflite_micro.python.tflite_micro import runtime
@@ -71,7 +71,7 @@ def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np
             arena *= 4
             if arena > _ARENA_MOST:
                 raise Unsupported("TFLite Micro refuses the model", where=graph.name) from e
-    rows: list[dict[str, NDArray[np.int8]]] = []
+    rows: list[dict[str, Values]] = []
     for sample in inputs:
         interpreter.set_input(sample[None], 0)
         interpreter.invoke()
@@ -80,9 +80,7 @@ def tflm_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np
     return _stacked(rows)
 
 
-def litert_trace(
-    tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np.int8]
-) -> dict[str, NDArray[np.int8]]:
+def litert_trace(tflite: bytes, graph: Graph, file: FileLayout, inputs: NDArray[np.int8]) -> dict[str, Values]:
     """Every activation in LiteRT with its reference kernels. Raises Unsupported where it refuses the model."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -96,7 +94,7 @@ def litert_trace(
     except (ValueError, RuntimeError) as e:  # it is stricter than TFLite Micro: some old files name an axis that is not
         why = " ".join(str(e).split())[:_REASON_CHARS]
         raise Unsupported(f"LiteRT refuses the model: {why}", where=graph.name) from e
-    rows: list[dict[str, NDArray[np.int8]]] = []
+    rows: list[dict[str, Values]] = []
     for sample in inputs:
         interpreter.set_tensor(file.tensor_index[graph.inputs[0]], sample[None])
         interpreter.invoke()
@@ -104,10 +102,8 @@ def litert_trace(
     return _stacked(rows)
 
 
-def onnx_trace(
-    onnx_model: bytes, names: Sequence[str], inputs_nchw: NDArray[np.float32]
-) -> dict[str, NDArray[np.int8]]:
-    """The int8 activations `names` in onnxruntime without optimisation, turned to NHWC."""
+def onnx_trace(onnx_model: bytes, names: Sequence[str], inputs_nchw: NDArray[np.float32]) -> dict[str, Values]:
+    """The integer activations `names` in onnxruntime without optimisation, turned to NHWC."""
     try:
         import onnxruntime
     except ImportError as e:
@@ -128,7 +124,7 @@ def onnx_trace(
     return {n: to_nhwc(v) for n, v in _stacked(rows).items()}
 
 
-def to_nhwc(values: NDArray[np.int8]) -> NDArray[np.int8]:
+def to_nhwc(values: Values) -> Values:
     """[N, C, H, W] to [N, H, W, C]; other ranks stay as they are."""
     return np.ascontiguousarray(values.transpose(0, 2, 3, 1)) if values.ndim == 4 else values
 
@@ -137,9 +133,9 @@ def _activations(graph: Graph) -> list[str]:
     return [*graph.inputs, *(output for node in graph.nodes for output in node.outputs)]
 
 
-def _row(values: NDArray[np.int8]) -> NDArray[np.int8]:
+def _row(values: Values) -> Values:
     return np.array(values[0])  # without the batch of one, and not the interpreter's own memory
 
 
-def _stacked(rows: Sequence[Trace]) -> dict[str, NDArray[np.int8]]:
+def _stacked(rows: Sequence[Trace]) -> dict[str, Values]:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]} if rows else {}

@@ -81,7 +81,10 @@ def run(
 
 
 def _show_answer(board: Pictures, answer: Answer, top: int, trigger: bool) -> None:
-    rows = [(board.name(index), f"{answer.scores[index]:.4f}") for index in answer.best(top)]
+    rows = [
+        (board.name(index), "–" if answer.choice is not None else f"{answer.scores[index]:.4f}")
+        for index in answer.best(top)
+    ]
     console.table("", ("label", "score"), rows)
     facts = [("model", board.model.name), ("engine", _engine(board)), ("latency", _latency(board, answer.ticks))]
     facts += [("preprocessed by the", answer.preprocessed)]

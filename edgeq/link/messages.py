@@ -77,7 +77,7 @@ class ErrorCode(IntEnum):
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """The model's input or output: int8, NHWC; `bytes` is the product of `dims`."""
+    """The model's input or output, NHWC: int8, or int32 where `bytes` is four times the product of `dims`."""
 
     bytes: int
     scale: float
@@ -85,9 +85,15 @@ class TensorInfo:
     dims: tuple[int, int, int, int]
 
     def __post_init__(self) -> None:
-        _true(self.bytes == math.prod(self.dims) > 0, f"a tensor of {self.bytes} bytes and dims {self.dims}")
+        elements = math.prod(self.dims)
+        _true(self.bytes in (elements, 4 * elements) and elements > 0, f"{self.bytes} bytes in dims {self.dims}")
         _true(math.isfinite(self.scale) and self.scale > 0, f"a scale of {self.scale}")
         _true(-128 <= self.zero_point <= 127, f"a zero point of {self.zero_point}")
+
+    @property
+    def is_int32(self) -> bool:
+        """Whether it holds places, as ARG_MAX finds them, and not quantised values."""
+        return self.bytes != math.prod(self.dims)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,7 @@ class ModelInfo:
     image_sha256: str
 
     def __post_init__(self) -> None:
+        _true(not self.input.is_int32, "an input of int32")
         _true(1 <= self.steps <= MAX_STEPS, f"{self.steps} steps")
         _true(
             self.arena_used_bytes <= self.arena_capacity_bytes,

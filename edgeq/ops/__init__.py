@@ -13,6 +13,7 @@ from edgeq.graph import ABSENT, Graph, Node
 from edgeq.ops import (
     absolute,
     add,
+    arg_max,
     batch_matmul,
     concatenation,
     conv2d,
@@ -47,6 +48,7 @@ OPS: dict[str, Operator] = {
     for operator in (
         absolute.OPERATOR,
         add.ADD,
+        arg_max.OPERATOR,
         pool2d.AVERAGE_POOL_2D,
         batch_matmul.OPERATOR,
         concatenation.OPERATOR,
@@ -158,8 +160,9 @@ def evaluate(graph: Graph, node: Node, values: Mapping[str, Array]) -> dict[str,
     """One node of the integer reference on the given activations: its outputs by name."""
     inputs = []
     for name in node.inputs:
-        data = graph.tensors[name].data if name else None
-        inputs.append(values[name] if data is None else data)
+        if name != ABSENT:
+            data = graph.tensors[name].data
+            inputs.append(values[name] if data is None else data)
     results = operator(node).reference(graph, node, inputs)
     return dict(zip(node.outputs, results if isinstance(results, list) else [results], strict=True))
 

@@ -81,9 +81,9 @@ class Lowering:
         """A new constant; returns its name."""
         return self._add(Tensor(name, tuple(values.shape), str(values.dtype), quant, values))
 
-    def activation(self, name: str, shape: tuple[int, ...], quant: QuantParams | None) -> str:
-        """A new int8 activation in NHWC; returns its name."""
-        return self._add(Tensor(name, shape, "int8", quant))
+    def activation(self, name: str, shape: tuple[int, ...], quant: QuantParams | None, dtype: str = "int8") -> str:
+        """A new activation in NHWC; returns its name."""
+        return self._add(Tensor(name, shape, dtype, quant))
 
     def _add(self, tensor: Tensor) -> str:
         if tensor.name in self.tensors:

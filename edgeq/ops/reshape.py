@@ -24,9 +24,10 @@ def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
 
 
 def check(graph: Graph, node: Node) -> None:
-    """int8, equal quantisation, equal number of elements."""
+    """int8 or the int32 of ARG_MAX, equal quantisation, equal number of elements."""
     x, y = graph.input(node, 0), graph.output(node)
-    require_int8(graph, node, x, y)
+    if not (x.dtype == y.dtype == "int32" and not x.is_constant):
+        require_int8(graph, node, x, y)
     require_same_quantisation(graph, node, x, y)
     if x.elements != y.elements:
         raise Unsupported(f"RESHAPE of {list(x.shape)} to {list(y.shape)}", where=f"node {node.name}")

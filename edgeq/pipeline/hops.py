@@ -103,9 +103,9 @@ def _trace(talk: Session, engine: Engine, prepared: Prepared, progress: Progress
 
 
 def _steps_of(engine: Engine, prepared: Prepared) -> tuple[str | None, ...]:
-    """What each step completes: TFLite Micro runs the file's operators, the native engine the plan's steps."""
+    """What each step completes: TFLite Micro has a step for each output of the file's operators."""
     if engine == "tflm":
-        return tuple(node.outputs[0] for node in prepared.model.graph.nodes)
+        return tuple(output for node in prepared.model.graph.nodes for output in node.outputs)
     return prepared.plan.completed()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,14 +36,18 @@ _DRAW_SEED = 0
 
 @dataclass(frozen=True)
 class Answer:
-    """What the board says of one picture: a score a class (real values), and the run's clock ticks."""
+    """What the board says of one picture, and the run's clock ticks: a score a class (real values), or the class alone
+    where the model ends with ARG_MAX."""
 
     scores: NDArray[np.float64]
     ticks: int
     preprocessed: Place
+    choice: int | None = None
 
     def best(self, count: int) -> list[int]:
-        """The `count` classes of the highest scores, the highest first."""
+        """The `count` classes of the highest scores, the highest first; no more than the one where there are none."""
+        if self.choice is not None:
+            return [self.choice]
         return [int(index) for index in np.argsort(-self.scores, kind="stable")[:count]]
 
 
@@ -115,17 +120,27 @@ class Pictures:
             )
         self.room_bytes = known.room_bytes
         self.rule: IntegerRule = decode_section(known.section, self.model.name)
-        self.classes = self.model.output.bytes
-        if self.classes > CLASSES_MOST or self.model.output.dims[3] != self.classes:
-            raise BadInput(f"an output of {list(self.model.output.dims)} is no score a class", where=self.model.name)
+        self.classes = self._count_classes()
         if (self.rule.height, self.rule.width, self.rule.channels) != self.model.input.dims[1:]:
             raise BoardTrouble("the board's preprocessing is for another input", hint="flash the model again")
 
+    def _count_classes(self) -> int:
+        """As many as there are scores; where the answer is the class alone, as many as there are labels."""
+        output = self.model.output
+        if output.is_int32 and math.prod(output.dims) == 1:
+            return next((i for i in range(CLASSES_MOST) if self._label(i) is None), CLASSES_MOST)
+        if output.bytes > CLASSES_MOST or output.dims[3] != output.bytes:
+            raise BadInput(f"an output of {list(output.dims)} is no score a class", where=self.model.name)
+        return output.bytes
+
     def name(self, index: int) -> str:
         """The label of a class, or its number."""
+        return self._label(index) or str(index)
+
+    def _label(self, index: int) -> str | None:
         if index not in self._names:
             self._names[index] = self._talk.label(index)
-        return self._names[index] or str(index)
+        return self._names[index]
 
     def names(self) -> list[str]:
         """The labels of all classes; empty where the image has none."""
@@ -169,6 +184,10 @@ class Pictures:
 
     def score(self, pictures: PictureSet, limit: int | None, progress: Progress) -> Scored:
         """The accuracy over the set; with a limit, over so many of them, drawn with a fixed seed."""
+        if not self.classes:
+            raise BadInput(
+                "it answers a class, and has no labels: how many there are is not known", where=self.model.name
+            )
         available = len(pictures.labels)
         chosen = np.arange(available)
         if limit is not None and limit < available:
@@ -187,8 +206,14 @@ class Pictures:
 
     def _answer(self, ticks: int, place: Place) -> Answer:
         output = self.model.output
-        q = np.frombuffer(self._talk.read_output(output.bytes), np.int8).astype(np.float64)
-        return Answer((q - output.zero_point) * output.scale, ticks, place)
+        data = self._talk.read_output(output.bytes)
+        if not output.is_int32:
+            q = np.frombuffer(data, np.int8).astype(np.float64)
+            return Answer((q - output.zero_point) * output.scale, ticks, place)
+        choice = int.from_bytes(data, "little", signed=True)
+        if not 0 <= choice < (self.classes or CLASSES_MOST):
+            raise BoardTrouble(f"the board answers class {choice} of {self.classes}", hint="flash the model again")
+        return Answer(np.zeros(0), ticks, place, choice)
 
 
 @contextlib.contextmanager
@@ -220,7 +245,14 @@ def answer_json(pictures: Pictures, answer: Answer, top: int) -> dict[str, Any]:
     return {
         "model": pictures.model.name,
         "engine": pictures.info.get("engine", "native"),
-        "labels": [{"class": i, "label": pictures.name(i), "score": float(answer.scores[i])} for i in answer.best(top)],
+        "labels": [
+            {
+                "class": i,
+                "label": pictures.name(i),
+                "score": None if answer.choice is not None else float(answer.scores[i]),
+            }
+            for i in answer.best(top)
+        ],
         "latency": {"value": answer.ticks, "unit": pictures.unit, "basis": pictures.basis},
         "preprocessed": answer.preprocessed,
     }

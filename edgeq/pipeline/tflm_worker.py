@@ -71,6 +71,23 @@ class _Operator:
     inputs: tuple[str, ...]  # activations, in the order of that model's inputs
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One output of an operator."""
+
+    operator: _Operator
+    output: str
+
+    @property
+    def is_first(self) -> bool:
+        return self.output == self.operator.node.outputs[0]
+
+    def macs(self, graph: Graph) -> int:
+        """The operator's, at its first output."""
+        node = self.operator.node
+        return ops.operator(node).macs(graph, node) if self.is_first else 0
+
+
 class Model:
     """An opened model. Raises TooSmall, tflm.Refused or an EdgeqError where it does not open."""
 
@@ -79,27 +96,27 @@ class Model:
         ops.check(self.graph)
         if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
             raise Unsupported("a model with more than one input or output")
-        if self.graph.outputs[0] not in {node.outputs[0] for node in self.graph.nodes}:
-            raise Unsupported("a model whose output is not the first of its operator's")
+        if self.graph.outputs[0] in self.graph.inputs:
+            raise Unsupported("a model whose output is its input")
         self.arena_bytes = tflm.smallest_arena(tflite)
         if self.arena_bytes > arena_bytes:
             raise TooSmall(self.arena_bytes)
         self._file: FileLayout = file_layout(tflite)
         self._whole = _open(tflite, keep_all=True)
-        self._operators = [_alone(self.graph, node) for node in self.graph.nodes]
+        operators = [_alone(self.graph, node) for node in self.graph.nodes]
+        self._steps = [_Step(alone, name) for alone in operators for name in alone.node.outputs]
 
     def facts(self) -> bytes:
         """The answer to OPEN."""
         graph = self.graph
-        written = [node.outputs[0] for node in graph.nodes]
-        names = [name.encode()[-NAME_BYTES:] for name in written]
+        names = [step.output.encode()[-NAME_BYTES:] for step in self._steps]
         rows = b"".join(
-            _STEP.pack(ops.operator(node).macs(graph, node), ops.OPS[node.op].code, len(name))
-            + _tensor(graph.tensor(node.outputs[0]))
-            for node, name in zip(graph.nodes, names, strict=True)
+            _STEP.pack(step.macs(graph), ops.OPS[step.operator.node.op].code, len(name))
+            + _tensor(graph.tensor(step.output))
+            for step, name in zip(self._steps, names, strict=True)
         )
-        output = 1 + written.index(graph.outputs[0])
-        head = _OPENED.pack(self.arena_bytes, len(written), output)
+        output = 1 + [step.output for step in self._steps].index(graph.outputs[0])
+        head = _OPENED.pack(self.arena_bytes, len(self._steps), output)
         return head + _tensor(graph.tensor(graph.inputs[0])) + rows + b"".join(names)
 
     def run(self, data: bytes) -> None:
@@ -109,17 +126,21 @@ class Model:
         self._whole.invoke()
 
     def step(self, index: int) -> tuple[int, bytes]:
-        """(nanoseconds of one operator alone, its output in the last run)."""
-        operator = self._operators[index]
+        """(nanoseconds of one operator alone, its output in the last run). They are the first output's, none the
+        others'."""
+        step = self._steps[index]
+        output = self._value(step.output).tobytes()
+        if not step.is_first:
+            return 0, output
+        operator = step.operator
         for i, name in enumerate(operator.inputs):
             operator.alone.set_input(self._value(name), i)
         begun = time.perf_counter_ns()
         operator.alone.invoke()
-        took = time.perf_counter_ns() - begun
-        return took, self._value(operator.node.outputs[0]).tobytes()
+        return time.perf_counter_ns() - begun, output
 
-    def _value(self, name: str) -> NDArray[np.int8]:
-        return np.asarray(self._whole.GetTensor(self._file.tensor_index[name], 0)["tensor_data"], np.int8)
+    def _value(self, name: str) -> NDArray[np.int8 | np.int32]:
+        return np.asarray(self._whole.GetTensor(self._file.tensor_index[name], 0)["tensor_data"])
 
 
 class TooSmall(Exception):
@@ -147,12 +168,16 @@ def _alone(graph: Graph, node: Node) -> _Operator:
 
 
 def _tensor(tensor: Tensor) -> bytes:
-    """As the firmware's eq_tensor: bytes, scale, zero point, NHWC with ones in front of the last dimension."""
+    """As the firmware's eq_tensor: bytes, scale, zero point, NHWC with ones in front of the last dimension.
+
+    An int32 has scale 1 and zero point 0.
+    """
     n, *rest = tensor.shape
     if n != 1 or len(rest) > 3 or max(tensor.shape) > 0xFFFF:
         raise Unsupported(f"an activation of {list(tensor.shape)}", where=f"tensor {tensor.name}")
     dims = (1, *(1,) * (3 - len(rest)), *rest)
-    return _TENSOR.pack(tensor.bytes, tensor.scale, tensor.zero_point, *dims)
+    scale, zero_point = (1.0, 0) if tensor.dtype == "int32" else (tensor.scale, tensor.zero_point)
+    return _TENSOR.pack(tensor.bytes, scale, zero_point, *dims)
 
 
 def serve(stream: Stream) -> None:

@@ -21,7 +21,10 @@ ANY = Target()
 
 @dataclass(frozen=True)
 class PlannedTensor:
-    """An activation and where it lies in the arena, or a constant and where in the `.tflite`; `dims` are NHWC."""
+    """An activation and where it lies in the arena, or a constant and where in the `.tflite`; `dims` are NHWC.
+
+    int32 is what ARG_MAX writes: it has no quantisation, and stands in the plan with scale 1 and zero point 0.
+    """
 
     name: str
     offset: int
@@ -31,6 +34,7 @@ class PlannedTensor:
     dims: tuple[int, int, int, int]
     tflite_index: int
     constant: bool = False
+    dtype: str = "int8"
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ def build_plan(graph: Graph, file: FileLayout, target: Target = ANY) -> Plan:
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise Unsupported(f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs; the engine takes one of each")
+    if graph.tensor(graph.inputs[0]).dtype != "int8":
+        raise Unsupported(f"an input in {graph.tensor(graph.inputs[0]).dtype}", where=f"tensor {graph.inputs[0]}")
     folded = fold_pad(graph)
     steps = [(node, ops.steps(folded, node, file.constant_offset.__getitem__)) for node in folded.nodes]
     chosen = [(node, [choose(folded, node, step, target) for step in made]) for node, made in steps]
@@ -117,8 +123,9 @@ def _tensor(tensor: Tensor, shape: tuple[int, ...], offset: int, file: FileLayou
     dims = (1, math.prod(more) * h, w, c)
     if max(dims) > 0xFFFF:
         raise Unsupported(f"a tensor of {list(tensor.shape)}", where=f"tensor {tensor.name}")
+    scale, zero_point = (1.0, 0) if tensor.dtype == "int32" else (tensor.scale, tensor.zero_point)
     return PlannedTensor(
-        tensor.name, offset, tensor.bytes, tensor.scale, tensor.zero_point, dims, file.tensor_index[tensor.name]
+        tensor.name, offset, tensor.bytes, scale, zero_point, dims, file.tensor_index[tensor.name], dtype=tensor.dtype
     )
 
 

@@ -8,7 +8,7 @@ import zlib
 from edgeq import ops
 from edgeq.errors import BadInput
 from edgeq.plan.build import Plan, PlannedStep, PlannedTensor
-from edgeq.plan.encode import HEADER, MAGIC, NEED, NONE, STEP, TENSOR, VERSION
+from edgeq.plan.encode import HEADER, MAGIC, NEED, NONE, PLACES, STEP, TENSOR, VERSION
 from edgeq.plan.kernels import Kernel, kernels
 
 
@@ -30,13 +30,14 @@ def decode_plan(data: bytes, name: str = "plan") -> Plan:
             tuple(_step(data, steps_at + i * STEP.size, params_at, names_at, versions) for i in range(steps)),
             first, last,
         )  # fmt: skip
-    except (struct.error, KeyError, UnicodeDecodeError) as e:
+    except (struct.error, LookupError, UnicodeDecodeError) as e:
         raise BadInput(f"is damaged ({type(e).__name__})", where=name) from e
 
 
 def _tensor(data: bytes, at: int) -> PlannedTensor:
-    offset, size, scale, zero_point, n, h, w, c, index, constant = TENSOR.unpack_from(data, at)
-    return PlannedTensor(f"#{index}", offset, size, scale, zero_point, (n, h, w, c), index, bool(constant))
+    offset, size, scale, zero_point, n, h, w, c, index, place = TENSOR.unpack_from(data, at)
+    constant, dtype = PLACES[place]
+    return PlannedTensor(f"#{index}", offset, size, scale, zero_point, (n, h, w, c), index, constant, dtype)
 
 
 def _step(data: bytes, at: int, params_at: int, names_at: int, versions: dict[int, int]) -> PlannedStep:

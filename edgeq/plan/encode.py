@@ -12,6 +12,8 @@ MAGIC = b"EQPL"
 VERSION = (1, 0)
 NONE = 0xFFFFFFFF
 NAME_MAX = 64
+# A tensor's place is the index of whether it is a constant and its type.
+PLACES = ((False, "int8"), (True, "int8"), (False, "int32"))
 
 HEADER = struct.Struct("<4s2H18I")
 NEED = struct.Struct("<2H")
@@ -59,7 +61,8 @@ def _name(name: str) -> bytes:
 
 
 def _tensor(t: PlannedTensor) -> bytes:
-    return TENSOR.pack(t.offset, t.bytes, t.scale, t.zero_point, *t.dims, t.tflite_index, t.constant)
+    place = PLACES.index((t.constant, t.dtype))
+    return TENSOR.pack(t.offset, t.bytes, t.scale, t.zero_point, *t.dims, t.tflite_index, place)
 
 
 def _step(step: PlannedStep, params_at: int, name_at: int, name_bytes: int) -> bytes:

@@ -7,6 +7,7 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,9 +139,9 @@ def test_running_in_the_arena_gives_the_reference() -> None:
     expected = ops.run(graph, {"x": x})
     arena = np.zeros(plan.arena_bytes, np.int8)
 
-    def part(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+    def part(name: str) -> np.ndarray[tuple[int, ...], Any]:
         tensor = at[name]
-        return arena[tensor.offset : tensor.offset + tensor.bytes].reshape(graph.tensor(name).shape)
+        return arena[tensor.offset : tensor.offset + tensor.bytes].view(tensor.dtype).reshape(graph.tensor(name).shape)
 
     part("x")[:] = x
     for node in folded.nodes:
@@ -186,7 +187,8 @@ def to_text(data: bytes) -> str:
     for i in range(tensors):
         at, length, scale, zero, *rest = struct.unpack_from("<2Ifi4H2I", data, tensors_at + 32 * i)
         shape = "x".join(map(str, rest[:4]))
-        lines.append(f"tensor {i}: {shape} at {at}, {length} bytes, *{scale:.6g}{zero:+d}, tflite {rest[4]}")
+        place = ("", " constant", " int32")[rest[5]]
+        lines.append(f"tensor {i}: {shape} at {at}, {length} bytes{place}, *{scale:.6g}{zero:+d}, tflite {rest[4]}")
     for i in range(steps):
         row = struct.unpack_from("<2H9I", data, steps_at + 40 * i)
         kernel_id, op, first, second, out, param, param_bytes, name, name_bytes, macs, operator = row

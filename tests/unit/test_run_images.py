@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,42 @@ def test_who_preprocesses(place: run_images.Place | None, pixels: int, sent: str
     assert answer.scores.tolist() == [0.5, 36.5, 36.5]
     assert answer.best(3) == [1, 2, 0]  # of equals the first
     assert (answer.ticks, board.basis, board.unit) == (7, "measured", "cycles")
+
+
+class Chooser(Talk):
+    """A board whose model ends with ARG_MAX: the class is its first input value. It has as many labels."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.labels = labels
+
+    def model(self) -> ModelInfo:
+        return replace(super().model(), output=TensorInfo(4, 1.0, 0, (1, 1, 1, 1)))
+
+    def label(self, index: int) -> str | None:
+        return f"class {index}" if index < self.labels else None
+
+    def read_output(self, size: int) -> bytes:
+        assert size == 4
+        return self.input[:1] + bytes(3)
+
+
+def test_a_model_that_gives_the_class_alone() -> None:
+    board = Pictures(Chooser(4))  # type: ignore[arg-type]
+    assert board.classes == 4
+    answer = board.classify(picture(128 + 2, 0))
+    assert (answer.best(3), answer.choice, len(answer.scores)) == ([2], 2, 0)
+    assert run_images.answer_json(board, answer, 3)["labels"] == [{"class": 2, "label": "class 2", "score": None}]
+    with pytest.raises(BoardTrouble, match="class 4 of 4"):
+        board.classify(picture(128 + 4, 0))
+
+
+def test_a_set_needs_to_know_how_many_classes_there_are() -> None:
+    board = Pictures(Chooser(0))  # type: ignore[arg-type]
+    assert board.classify(picture(128 + 7, 0)).best(1) == [7]
+    pictures = PictureSet("p", (0,), lambda index: picture(0, 0))  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="how many there are is not known"):
+        board.score(pictures, None, Quiet())
 
 
 def test_labels_that_are_missing_are_numbers() -> None:

@@ -28,6 +28,8 @@ REAL_INPUTS = {
     **dict.fromkeys(("Add", "Sub", "Mul", "Max", "Min"), (0, 1)),
 }  # fmt: skip
 INTEGERS = ("int8", "uint8")
+# These write places, in int64; TFLite's are int32. A place is no quantised value, and stays what it is.
+PLACES = ("ArgMax",)
 
 
 def fold_qdq(graph: Graph) -> Graph:
@@ -158,6 +160,9 @@ class _Fold:
             return self._settle(name, quantised[0])
         given = self.tensors[source] if source != ABSENT else None
         if name == ABSENT or given is None:
+            return name
+        if node.op in PLACES:
+            self.tensors[name] = replace(self.tensors[name], dtype="int32")
             return name
         if node.op in PASS_THROUGH or self.tensors[name].dtype in INTEGERS:
             self.tensors[name] = replace(self.tensors[name], dtype=given.dtype, quant=given.quant)

@@ -8,7 +8,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the plan is little-endian");
 
 enum { HEADER = 80, NEED = 4, TENSOR = 32, STEP = 40, MAX_TENSORS = 4096, MAX_NEEDS = 256 };
-enum { ACTIVATION, CONSTANT }; /* where a tensor lies: in the arena, in the .tflite */
+enum { ACTIVATION, CONSTANT, ACTIVATION_INT32 }; /* where a tensor lies: in the arena, in the .tflite */
 
 uint16_t eq_read_u16(const uint8_t *p) {
     return (uint16_t)(p[0] | p[1] << 8);
@@ -41,7 +41,9 @@ eq_tensor eq_plan_tensor(const eq_plan *plan, uint32_t index) {
     memcpy(&t.scale, &scale, sizeof scale);
     t.zero_point = (int32_t)eq_read_u32(row + 12);
     for (unsigned i = 0; i < 4; i++) t.dims[i] = eq_read_u16(row + 16 + 2 * i);
-    t.constant = eq_read_u32(row + 28) == CONSTANT;
+    uint32_t place = eq_read_u32(row + 28);
+    t.constant = place == CONSTANT;
+    t.int32 = place == ACTIVATION_INT32;
     return t;
 }
 
@@ -90,11 +92,11 @@ static eq_status check_needs(const eq_plan *plan, eq_fault *fault) {
 
 static eq_status check_tensor(const eq_plan *plan, uint32_t index, eq_fault *fault) {
     eq_tensor t = eq_plan_tensor(plan, index);
-    uint64_t bytes = 1;
+    uint64_t bytes = t.int32 ? sizeof(int32_t) : 1;
     for (unsigned i = 0; i < 4; i++) bytes *= t.dims[i];
     if (!bytes || bytes != t.bytes || t.dims[0] != 1)
         return fail(fault, EQ_BAD_PLAN, "a tensor's size does not fit its dimensions", index, t.bytes);
-    if (eq_read_u32(plan->bytes + plan->tensors + index * TENSOR + 28) > CONSTANT)
+    if (eq_read_u32(plan->bytes + plan->tensors + index * TENSOR + 28) > ACTIVATION_INT32)
         return fail(fault, EQ_BAD_PLAN, "a tensor is neither an activation nor a constant", index, 0);
     if (t.constant && !inside(t.offset, t.bytes, plan->tflite_bytes))
         return fail(fault, EQ_BAD_PLAN, "a constant lies outside the model", index, t.offset);
@@ -141,6 +143,8 @@ static eq_status check_step(const eq_plan *plan, uint32_t index, eq_fault *fault
     if (!is_needed(plan, kind->id))
         return fail(fault, EQ_BAD_PLAN, "a step uses a kernel that is not among the needs", index, kind->id);
     if (call.out.constant) return fail(fault, EQ_BAD_PLAN, "a step writes to a constant", index, out);
+    if (call.in[0].int32 || call.in[1].int32 || call.out.int32 != kind->int32)
+        return fail(fault, EQ_BAD_PLAN, "a step reads or writes another type", index, out);
     if (!may_share(kind, &call.in[0], &call.out) ||
         (call.has_second && !may_share(kind, &call.in[1], &call.out)))
         return fail(fault, EQ_BAD_PLAN, "a step's output overlaps its input", index, call.out.offset);
@@ -197,6 +201,8 @@ eq_status eq_plan_check(eq_plan *plan, const uint8_t *bytes, uint32_t size, eq_f
     if (status == EQ_OK &&
         (eq_plan_tensor(plan, plan->input).constant || eq_plan_tensor(plan, plan->output).constant))
         status = fail(fault, EQ_BAD_PLAN, "the input or output tensor is a constant", 0, plan->input);
+    if (status == EQ_OK && eq_plan_tensor(plan, plan->input).int32)
+        status = fail(fault, EQ_BAD_PLAN, "the input tensor is int32", 0, plan->input);
     for (uint32_t i = 0; status == EQ_OK && i < plan->steps_count; i++) status = check_step(plan, i, fault);
     return status;
 }

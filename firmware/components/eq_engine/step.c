@@ -11,8 +11,12 @@ enum {
     (id == ID_add_s8 || id == ID_lut_s8 || id == ID_maximum_s8 || id == ID_minimum_s8 || id == ID_mul_s8 ||  \
      id == ID_prelu_s8 || id == ID_sub_s8)
 
+/* Kernels whose output is int32. */
+#define INT32(id) (id == ID_arg_max_s8)
+
 static const eq_step_kind KINDS[] = {
-#define EQ_KERNEL(id, name, version) {#name, id, version, IN_PLACE(id), eq_check_##name, eq_run_##name},
+#define EQ_KERNEL(id, name, version)                                                                         \
+    {#name, id, version, IN_PLACE(id), INT32(id), eq_check_##name, eq_run_##name},
 #include "kernels.inc"
 #undef EQ_KERNEL
 };

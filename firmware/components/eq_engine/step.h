@@ -36,6 +36,7 @@ typedef struct eq_step_kind {
     const char *name;
     uint16_t id, version;
     bool in_place; /* the output may be exactly one of the inputs */
+    bool int32;    /* the output is int32; what a step reads is int8 */
     /* NULL if the parameters fit the tensors, else what is wrong. Sets the ranges. Run only follows a good
      * check. */
     const char *(*check)(eq_call *call);

@@ -195,4 +195,11 @@ typedef struct eq_softmax {
 /* Along each row of columns. */
 void eq_softmax_s8(const eq_softmax *p, const int8_t *input, int8_t *output);
 
+typedef struct eq_arg_max {
+    int32_t outer, size, inner; /* elements in front of the axis, along it, behind it */
+} eq_arg_max;
+
+/* Where along the axis the largest value is; of equals the first. */
+void eq_arg_max_s8(const eq_arg_max *p, const int8_t *input, int32_t *output);
+
 #endif

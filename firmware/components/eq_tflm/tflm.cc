@@ -43,7 +43,8 @@ struct State {
     uint32_t watched_count;
 
     /* of the run at work */
-    uint32_t step, steps; /* the next one, and where to stop */
+    uint32_t op;          /* the next operator */
+    uint32_t step, steps; /* the next one, and where to stop: each output of an operator is a step */
     bool stopped;
     eq_observer observer;
     void *ctx;
@@ -54,29 +55,39 @@ alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::Micr
 alignas(WatchedResolver) uint8_t resolver_memory[sizeof(WatchedResolver)];
 
 /* Of either of the two fields that hold it, by the age of the file. */
-int32_t code_of(uint32_t step) {
+int32_t code_of(uint32_t op) {
     const tflite::Model *model = tflite::GetModel(state.tflite);
-    uint32_t opcode = state.graph->operators()->Get(step)->opcode_index();
+    uint32_t opcode = state.graph->operators()->Get(op)->opcode_index();
     return static_cast<int32_t>(tflite::GetBuiltinCode(model->operator_codes()->Get(opcode)));
 }
 
-/* Operators run one after another, so the step's number tells which one this is. */
-TfLiteStatus watched_invoke(TfLiteContext *context, TfLiteNode *node) {
-    if (state.stopped || state.step >= state.steps) return kTfLiteOk; /* the rest of a run that ends early */
-    const TFLMRegistration *original = nullptr;
-    int32_t code = code_of(state.step);
-    for (uint32_t i = 0; i < state.watched_count; i++)
-        if (state.watched[i].original->builtin_code == code) original = state.watched[i].original;
-    if (!original) return kTfLiteError;
-    TfLiteStatus status = original->invoke(context, node);
-    if (status != kTfLiteOk) return status;
-    TfLiteEvalTensor *output = tflite::micro::GetEvalOutput(context, node, 0);
+bool at_end() {
+    return state.stopped || state.step >= state.steps;
+}
+
+/* Shows one output of the operator that has just run. */
+TfLiteStatus show(TfLiteContext *context, TfLiteNode *node, int index) {
+    TfLiteEvalTensor *output = tflite::micro::GetEvalOutput(context, node, index);
     size_t bytes = 0;
     if (!output || tflite::TfLiteEvalTensorByteLength(output, &bytes) != kTfLiteOk) return kTfLiteError;
     uint32_t step = state.step++;
     state.stopped = !state.observer(state.ctx, step, static_cast<const int8_t *>(output->data.data),
                                     static_cast<uint32_t>(bytes));
     return kTfLiteOk;
+}
+
+/* Operators run one after another, so their number tells which one this is. */
+TfLiteStatus watched_invoke(TfLiteContext *context, TfLiteNode *node) {
+    if (at_end()) return kTfLiteOk; /* the rest of a run that ends early */
+    const TFLMRegistration *original = nullptr;
+    int32_t code = code_of(state.op++);
+    for (uint32_t i = 0; i < state.watched_count; i++)
+        if (state.watched[i].original->builtin_code == code) original = state.watched[i].original;
+    if (!original) return kTfLiteError;
+    TfLiteStatus status = original->invoke(context, node);
+    for (int i = 0; i < node->outputs->size && status == kTfLiteOk && !at_end(); i++)
+        status = show(context, node, i);
+    return status;
 }
 
 const TFLMRegistration *WatchedResolver::FindOp(tflite::BuiltinOperator op) const {
@@ -92,7 +103,17 @@ const TFLMRegistration *WatchedResolver::FindOp(tflite::BuiltinOperator op) cons
     return &watched->handed_out;
 }
 
-/* Whether the file is a sound flatbuffer of one plain graph with int8 in and out. */
+/* Outputs of all operators; more than EQ_MAX_STEPS where one has none. */
+uint32_t count_steps(const tflite::SubGraph *graph) {
+    uint32_t count = 0;
+    for (const tflite::Operator *op : *graph->operators()) {
+        if (!op->outputs() || !op->outputs()->size()) return EQ_MAX_STEPS + 1u;
+        count += op->outputs()->size();
+    }
+    return count;
+}
+
+/* Whether the file is a sound flatbuffer of one plain graph. */
 const char *unfit(const uint8_t *tflite, uint32_t bytes) {
     flatbuffers::Verifier verifier(tflite, bytes);
     if (!tflite::VerifyModelBuffer(verifier)) return "the .tflite is damaged";
@@ -100,8 +121,8 @@ const char *unfit(const uint8_t *tflite, uint32_t bytes) {
     if (model->version() != TFLITE_SCHEMA_VERSION) return "the .tflite has another schema version";
     if (!model->subgraphs() || model->subgraphs()->size() != 1) return "the .tflite has more than one graph";
     const tflite::SubGraph *graph = model->subgraphs()->Get(0);
-    if (!graph->operators() || !graph->operators()->size() || graph->operators()->size() > EQ_MAX_STEPS)
-        return "the .tflite has too many or no operators";
+    if (!graph->operators() || !graph->operators()->size() || count_steps(graph) > EQ_MAX_STEPS)
+        return "the .tflite has too many or no operators, or one without an output";
     if (!graph->inputs() || graph->inputs()->size() != 1 || !graph->outputs() ||
         graph->outputs()->size() != 1)
         return "the .tflite has more than one input or output";
@@ -131,7 +152,9 @@ eq_status tensor(const eq_engine *, uint32_t index, eq_tensor *out) {
     if (index >= state.graph->tensors()->size()) return EQ_OUT_OF_RANGE;
     const tflite::Tensor *t = file_tensor(index);
     *out = eq_tensor{};
-    out->bytes = elements(t);
+    out->int32 = t->type() == tflite::TensorType_INT32;
+    out->bytes = elements(t) * static_cast<uint32_t>(out->int32 ? sizeof(int32_t) : 1);
+    out->scale = 1.0f;
     const tflite::QuantizationParameters *quant = t->quantization();
     if (quant && quant->scale() && quant->scale()->size()) out->scale = quant->scale()->Get(0);
     if (quant && quant->zero_point() && quant->zero_point()->size())
@@ -157,11 +180,14 @@ uint32_t macs(const tflite::Operator *op, int32_t code) {
 }
 
 eq_status step(const eq_engine *, uint32_t index, eq_step *out) {
-    const tflite::Operator *op = state.graph->operators()->Get(index);
+    uint32_t number = 0;
+    const tflite::Operator *op = state.graph->operators()->Get(0);
+    for (; index >= op->outputs()->size(); op = state.graph->operators()->Get(++number))
+        index -= op->outputs()->size();
     *out = eq_step{};
-    out->op = static_cast<uint32_t>(code_of(index));
-    out->output = static_cast<uint32_t>(op->outputs()->Get(0));
-    out->macs = macs(op, static_cast<int32_t>(out->op));
+    out->op = static_cast<uint32_t>(code_of(number));
+    out->output = static_cast<uint32_t>(op->outputs()->Get(index));
+    out->macs = index ? 0 : macs(op, static_cast<int32_t>(out->op));
     const flatbuffers::String *name = file_tensor(out->output)->name();
     uint32_t bytes = name ? name->size() : 0;
     out->name_bytes = bytes < EQ_NAME_MAX ? bytes : static_cast<uint32_t>(EQ_NAME_MAX);
@@ -197,8 +223,9 @@ eq_status allocate(eq_engine *e, uint32_t stated) {
         return eq_engine_fail(e, EQ_UNSUPPORTED, "TFLM refuses the model, see above", 0, stated);
     }
     const TfLiteTensor *input = state.interpreter->input(0), *output = state.interpreter->output(0);
-    if (!input || !output || input->type != kTfLiteInt8 || output->type != kTfLiteInt8)
-        return eq_engine_fail(e, EQ_UNSUPPORTED, "TFLM runs models with int8 in and out", 0, 0);
+    if (!input || !output || input->type != kTfLiteInt8 ||
+        (output->type != kTfLiteInt8 && output->type != kTfLiteInt32))
+        return eq_engine_fail(e, EQ_UNSUPPORTED, "TFLM runs models with int8 in, int8 or int32 out", 0, 0);
     return EQ_OK;
 }
 
@@ -215,7 +242,7 @@ eq_status open(eq_engine *e, const eq_image *image) {
     if (const char *name = missing_operator()) return eq_engine_fail(e, EQ_UNSUPPORTED, name, 0, 0);
     eq_status status = allocate(e, stated_arena(e, image));
     if (status != EQ_OK) return status;
-    e->steps = state.graph->operators()->size();
+    e->steps = count_steps(state.graph);
     e->arena_bytes = static_cast<uint32_t>(state.interpreter->arena_used_bytes());
     e->scratch_bytes = 0;
     e->input = static_cast<uint32_t>(state.graph->inputs()->Get(0));
@@ -224,7 +251,7 @@ eq_status open(eq_engine *e, const eq_image *image) {
 }
 
 eq_status run(eq_engine *e, uint32_t steps, eq_observer observer, void *ctx) {
-    state.step = 0;
+    state.op = state.step = 0;
     state.steps = steps;
     state.stopped = false;
     state.observer = observer;

@@ -31,6 +31,9 @@ const char *classifier_open(void) {
     hal.model_partition_bytes = (uint32_t)(eq_model_image_end - eq_model_image);
     if (eq_engine_open(&engine, kinds, &hal, arena, sizeof arena, scratch, sizeof scratch) != EQ_OK)
         return engine.fault.what;
+    eq_tensor output;
+    if (eq_engine_tensor(&engine, engine.output, &output) != EQ_OK || output.int32)
+        return "the model gives no scores";
     if (!engine.preprocess_bytes) return "the model takes no pictures: it has no preprocessing";
     return eq_preprocess_read(&preprocess, map(NULL, engine.preprocess_offset, engine.preprocess_bytes),
                               engine.preprocess_bytes);

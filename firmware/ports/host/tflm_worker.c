@@ -145,13 +145,15 @@ static bool get_tensor(eq_tensor *t) {
         t->dims[i] = (uint16_t)(b[12 + 2 * i] | b[13 + 2 * i] << 8);
         product *= t->dims[i];
     }
-    return t->bytes && t->bytes == product;
+    t->int32 = t->bytes != product;
+    return product && t->bytes == product * (t->int32 ? sizeof(int32_t) : 1);
 }
 
 /* Tensors, steps and names, which take that many bytes. */
 static bool get_rows(const eq_engine *e, uint32_t bytes) {
     uint32_t at = 0;
-    if (!get_tensor(&worker.input) || worker.input.bytes > e->arena_capacity) return false;
+    if (!get_tensor(&worker.input) || worker.input.int32 || worker.input.bytes > e->arena_capacity)
+        return false;
     for (row *r = worker.rows; r < worker.rows + e->steps; r++) {
         if (!get_u32(&r->macs) || !get_u32(&r->op) || !get_u32(&r->name_bytes) || !get_tensor(&r->output))
             return false;

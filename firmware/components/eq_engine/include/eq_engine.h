@@ -44,6 +44,7 @@ typedef struct eq_tensor {
     int32_t zero_point;
     uint16_t dims[4]; /* NHWC */
     bool constant;
+    bool int32; /* 4 bytes an element: places that ARG_MAX found; else int8 */
 } eq_tensor;
 
 typedef struct eq_step {
