@@ -76,6 +76,7 @@ test-slow: setup
 # Instructions and bytes on the emulated core against benchmarks/*.json; `make bench ARGS=--update` accepts them.
 bench: setup
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+	$(BIN)/python benchmarks/kernels.py $(ARGS)
 
 # docs/cli.md from the commands themselves, docs/operators.md from the operators; tests compare.
 docs: setup

@@ -92,7 +92,7 @@ def lower_depthwise(low: Lowering, node: Node, x: Tensor, weights: Tensor) -> No
     )  # fmt: skip
 
 
-def _case(
+def case(
     channels: int,
     multiplier: int = 1,
     *,
@@ -102,8 +102,11 @@ def _case(
     padding: str = "SAME",
     activation: str = "NONE",
     per_channel: bool = True,
+    sides: tuple[int, int] = (6, 7),
+    out_scale: float = 0.11,
 ) -> Graph:
-    height, width, outputs = 6, 7, channels * multiplier
+    """A graph of one depthwise convolution with seeded values."""
+    (height, width), outputs = sides, channels * multiplier
     rng = np.random.default_rng([channels, multiplier, stride])
     count = outputs if per_channel else 1
     scale = tuple(float(np.float32(s)) for s in rng.uniform(0.005, 0.03, count))
@@ -122,7 +125,7 @@ def _case(
     else:
         win = Window(size, (stride, stride), (dilation, dilation), (0, 0), (0, 0))
         out = win.output_size(height, width)
-    y = Tensor("y", (1, *out, outputs), "int8", QuantParams.per_tensor(0.11, 6))
+    y = Tensor("y", (1, *out, outputs), "int8", QuantParams.per_tensor(out_scale, 6))
     attrs = {
         "stride_h": stride, "stride_w": stride, "dilation_h": dilation, "dilation_w": dilation, "padding": padding,
         "depth_multiplier": multiplier, "activation": activation,
@@ -134,11 +137,11 @@ def _case(
 def cases() -> Iterable[Graph]:
     """Channels around the vector widths, multipliers, strides, dilation, paddings, per tensor."""
     for channels in (1, 3, 7, 8, 15, 16, 17):
-        yield _case(channels)
-    yield _case(4, 3, stride=2, activation="RELU6")
-    yield _case(1, 8, size=(5, 4), padding="VALID")
-    yield _case(6, dilation=2, activation="RELU")
-    yield _case(5, 2, per_channel=False, stride=3)
+        yield case(channels)
+    yield case(4, 3, stride=2, activation="RELU6")
+    yield case(1, 8, size=(5, 4), padding="VALID")
+    yield case(6, dilation=2, activation="RELU")
+    yield case(5, 2, per_channel=False, stride=3)
 
 
 OPERATOR = Operator(

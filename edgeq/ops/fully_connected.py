@@ -96,7 +96,7 @@ def from_onnx(low: Lowering, node: Node) -> None:
     )  # fmt: skip
 
 
-def _case(
+def case(
     inputs: int,
     outputs: int,
     *,
@@ -104,7 +104,9 @@ def _case(
     bias: bool = True,
     activation: str = "NONE",
     front: tuple[int, ...] = (1,),
+    out_scale: float = 0.11,
 ) -> Graph:
+    """A graph of one fully connected layer with seeded values."""
     rng = np.random.default_rng([inputs, outputs])
     count = outputs if per_channel else 1
     axis = 0 if per_channel else None
@@ -119,7 +121,7 @@ def _case(
             QuantParams(scale, (0,) * count, axis),
             seeded(outputs, inputs, low=-127),
         ),
-        Tensor("y", (*front, outputs), "int8", QuantParams.per_tensor(0.11, 4)),
+        Tensor("y", (*front, outputs), "int8", QuantParams.per_tensor(out_scale, 4)),
     ]
     if bias:
         values = rng.integers(-5000, 5000, outputs, dtype=np.int32)
@@ -132,11 +134,11 @@ def _case(
 def cases() -> Iterable[Graph]:
     """Sizes around the vector widths, per tensor and per channel, with and without bias, several rows."""
     for n in (1, 3, 7, 8, 15, 16, 17):
-        yield _case(n, 5, per_channel=False)
-    yield _case(64, 10, per_channel=True)
-    yield _case(33, 1, per_channel=False, bias=False, activation="RELU")
-    yield _case(9, 4, per_channel=True, front=(1, 6))
-    yield _case(8, 3, per_channel=False, bias=False, front=(1, 2, 5))
+        yield case(n, 5, per_channel=False)
+    yield case(64, 10, per_channel=True)
+    yield case(33, 1, per_channel=False, bias=False, activation="RELU")
+    yield case(9, 4, per_channel=True, front=(1, 6))
+    yield case(8, 3, per_channel=False, bias=False, front=(1, 2, 5))
 
 
 OPERATOR = Operator(

@@ -1,0 +1,146 @@
+"""What each convolution and linear shape takes with the kernel that the planner chooses, on the emulated core.
+
+    python benchmarks/kernels.py [--update]
+
+Random full-range data, nonzero zero points, a scale for each channel. Every layer is planned twice, for the board and
+without its kernels in assembly, and both plans run on the same core: the outputs have to be the same bytes. The
+instructions are those of the whole step, copies and transforms included. `make bench` calls this too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from edgeq import ops
+from edgeq.boards.board import Board, load_board
+from edgeq.convert import file_layout, write_tflite
+from edgeq.errors import CheckFailed
+from edgeq.graph import Graph
+from edgeq.images.model import ModelImage, write_model_image
+from edgeq.link.messages import RunFlag
+from edgeq.ops import conv2d, depthwise_conv2d, fully_connected
+from edgeq.pipeline import board as boards
+from edgeq.pipeline.progress import Quiet
+from edgeq.plan import Plan, Target, build_plan, encode_plan
+
+BASELINE = Path(__file__).parent / "kernels.json"
+BOARD = "esp32-wrover-b-16mb"
+TOLERANCE = 0.02
+SCALE, WEIGHT_SCALE = 0.05, 0.011  # of the input; the mean one of the weights
+
+
+class Row(TypedDict):
+    """One measured shape."""
+
+    shape: str
+    kernel: str
+    macs: int
+    instructions: int
+    scratch_bytes: int
+
+
+def _spread(products: int, scale: float = SCALE, weight_scale: float = WEIGHT_SCALE) -> float:
+    """An output scale with which sums of so many random products fill the int8 range."""
+    uniform = 74.0  # standard deviation of the whole int8 range
+    return math.sqrt(products) * uniform * uniform * scale * weight_scale / 50
+
+
+def _conv(size: int, inputs: int, outputs: int, height: int, width: int, stride: int = 1) -> Graph:
+    return conv2d.case(
+        (1, height, width, inputs), outputs, (size, size), stride=(stride, stride), padding="SAME",
+        scales=(SCALE, _spread(size * size * inputs)), seed=inputs,
+    )  # fmt: skip
+
+
+SHAPES: dict[str, Callable[[], Graph]] = {
+    "conv2d 3x3 64->64 56x56": lambda: _conv(3, 64, 64, 56, 56),
+    "conv2d 3x3 128->128 28x28": lambda: _conv(3, 128, 128, 28, 28),
+    "conv2d 3x3 256->256 14x14": lambda: _conv(3, 256, 256, 14, 14),
+    "conv2d 3x3 512->512 7x7": lambda: _conv(3, 512, 512, 7, 7),
+    "conv2d 1x1 s2 64->128 56x56": lambda: _conv(1, 64, 128, 56, 56, stride=2),
+    "conv2d 1x1 64->64 25x5": lambda: _conv(1, 64, 64, 25, 5),
+    "conv2d 7x7 s2 3->64 224x224": lambda: _conv(7, 3, 64, 224, 224, stride=2),
+    "depthwise 3x3 64 25x5": lambda: depthwise_conv2d.case(64, sides=(25, 5), out_scale=_spread(9, 0.06, 0.0175)),
+    "fully_connected 512->1000": lambda: fully_connected.case(
+        512, 1000, per_channel=True, out_scale=_spread(512, 0.04, 0.0055)
+    ),
+}
+
+
+def measure(shape: str, board: Board, firmware: bytes) -> Row:
+    """Raises CheckFailed where the two plans differ in a byte."""
+    graph = SHAPES[shape]()
+    tflite = write_tflite(graph)
+    tensor = graph.tensor(graph.inputs[0])
+    samples = np.random.default_rng(1).integers(-128, 128, tensor.shape, dtype=np.int8)
+    plans = [build_plan(graph, file_layout(tflite), target) for target in (boards.target_of(board), Target())]
+    (output, instructions), (plain, _) = (_run(board, firmware, plan, tflite, samples.tobytes()) for plan in plans)
+    if output != plain:
+        raise CheckFailed(f"{plans[0].steps[0].kernel.name} differs from the plain kernel", where=shape)
+    return Row(
+        shape=shape,
+        kernel=plans[0].steps[0].kernel.name,
+        macs=ops.macs(graph),
+        instructions=instructions,
+        scratch_bytes=plans[0].scratch_bytes,
+    )
+
+
+def _run(board: Board, firmware: bytes, plan: Plan, tflite: bytes, sample: bytes) -> tuple[bytes, int]:
+    """The output and the instructions of a plan's one step."""
+    image = write_model_image(ModelImage("kernel", encode_plan(plan), tflite, b""))
+    contents = boards.flash_contents(board, firmware, image)
+    with boards.virtual_board("qemu_lx6", board, contents) as virtual, boards.session(virtual.url) as talk:
+        boards.require_model(talk)
+        talk.write_input(sample)
+        talk.run(RunFlag.PROFILE)
+        (instructions,) = talk.profile()
+        return talk.read_output(talk.model().output.bytes), instructions
+
+
+def worse(baseline: list[Row], found: list[Row]) -> list[str]:
+    """The shapes that take over 2 % more than they did, and those that are gone."""
+    before, now = ({row["shape"]: row["instructions"] for row in rows} for rows in (baseline, found))
+    gone = [f"{shape}: is gone" for shape in before if shape not in now]
+    return gone + [
+        f"{shape}: {before[shape]:,} to {count:,} instructions"
+        for shape, count in now.items()
+        if shape in before and count > before[shape] * (1 + TOLERANCE)
+    ]
+
+
+def main() -> int:
+    """Exit code 1 where something got worse."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--update", action="store_true", help="write the new baseline")
+    parser.add_argument("--only", default="", help="shapes that this is a part of; compared, never written")
+    arguments = parser.parse_args()
+    board = load_board(BOARD)
+    with tempfile.TemporaryDirectory() as folder:
+        firmware = boards.build("qemu_lx6", board, Path(folder), Quiet()).app_image
+    found = []
+    for shape in (shape for shape in SHAPES if arguments.only in shape):
+        row = measure(shape, board, firmware)
+        found.append(row)
+        a_product = row["instructions"] / row["macs"]
+        print(f"{shape:<32}{row['kernel']:<28}{a_product:>8.3f} a MAC{row['scratch_bytes']:>9,} B scratch", flush=True)
+    baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else []
+    if not arguments.only and (arguments.update or not baseline):
+        BASELINE.write_text(json.dumps(found, indent=2) + "\n")
+        return 0
+    for line in (lost := [line for line in worse(baseline, found) if not arguments.only or "gone" not in line]):
+        print(f"worse: {line}", file=sys.stderr)
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
