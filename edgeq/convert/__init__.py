@@ -28,6 +28,7 @@ from edgeq.convert.passes.signed import signed
 from edgeq.convert.passes.tidy import tidy
 from edgeq.convert.passes.to_nhwc import to_nhwc
 from edgeq.convert.passes.turn_gemm import turn_gemm
+from edgeq.convert.source_lines import with_line
 from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
 from edgeq.errors import BadInput, EdgeqError
 from edgeq.graph import Graph
@@ -36,7 +37,18 @@ __all__ = ["convert_onnx", "file_layout", "integer_edges", "read_tflite", "write
 
 
 def convert_onnx(data: bytes, name: str) -> Graph:
-    """The bytes of a QDQ ONNX model as a checked integer graph of TFLite operators."""
+    """The bytes of a QDQ ONNX model as a checked integer graph of TFLite operators.
+
+    An error names the ONNX node, and the line of the user's code where the file says it.
+    """
+    try:
+        return _converted(data, name)
+    except EdgeqError as e:
+        e.where = with_line(e.where, data)
+        raise
+
+
+def _converted(data: bytes, name: str) -> Graph:
     graph = read_onnx(data, name)
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused where it is used
         for step in (tidy, fuse_activation, fold_qdq, signed, rescale, turn_gemm, to_nhwc, lower):

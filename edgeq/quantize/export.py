@@ -3,7 +3,7 @@
 Every quantised activation is one QuantizeLinear, whose output carries the label of `names.py`, and one
 DequantizeLinear. Weights (int8) and biases (int32) are initialisers behind a DequantizeLinear, named `LABEL.weight`
 and `LABEL.bias`; the node that uses them is named LABEL; values that are float end in `/float`. What the exporter
-notes about its own run (stack traces with paths of the machine) is left out.
+notes about its own run (stack traces with paths of the machine) is left out, but for the line of the user's code.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import onnx
 
 from edgeq.errors import Unsupported
 from edgeq.quantize.door import quiet, torch
-from edgeq.quantize.names import label_of
+from edgeq.quantize.names import label_of, maker_of, source_line
 
 OPSET = 18
+SOURCE = "edgeq.source"  # of a node: the line of the user's code, which errors of the converter name
 
 
 def to_onnx(quantised: torch.fx.GraphModule, example: torch.Tensor, facts: dict[str, str]) -> bytes:
@@ -26,6 +27,7 @@ def to_onnx(quantised: torch.fx.GraphModule, example: torch.Tensor, facts: dict[
     model, labels = _export(quantised, example)
     _strip(model)
     _rename(model.graph, labels)
+    _say_lines(model.graph, quantised)
     for key in sorted(facts):
         model.metadata_props.add(key=key, value=facts[key])
     try:
@@ -92,6 +94,14 @@ def _rename(graph: onnx.GraphProto, labels: dict[str, str]) -> None:
             values[:] = [names.get(value, value) for value in values]
     for part in (*graph.initializer, *graph.value_info, *graph.input, *graph.output):
         part.name = names.get(part.name, part.name)
+
+
+def _say_lines(graph: onnx.GraphProto, quantised: torch.fx.GraphModule) -> None:
+    """Each node that bears a label says which line of the user's code it comes from."""
+    lines = {label: source_line(maker_of(node)) for node in quantised.graph.nodes if (label := label_of(node))}
+    for node in graph.node:
+        if line := lines.get(node.name):
+            node.metadata_props.add(key=SOURCE, value=line)
 
 
 def _name_weights(

@@ -47,12 +47,23 @@ def place(node: Node) -> str:
 
 def where_in_source(node: Node) -> str:
     """`place`, and where known the innermost line of the user's own forward: `features.3 (net.py:12)`."""
+    frame = _frame(node)
+    return f"{place(node)} ({frame['file']}:{frame['line']})" if frame else place(node)
+
+
+def source_line(node: Node) -> str | None:
+    """The innermost line of the user's own forward without the folder, which is this machine's: `net.py:12`."""
+    frame = _frame(node)
+    return f"{Path(frame['file']).name}:{frame['line']}" if frame else None
+
+
+def _frame(node: Node) -> re.Match[str] | None:
     frames = [
         frame
         for frame in _FRAME.finditer(str(node.meta.get("stack_trace") or ""))
         if not Path(frame["file"]).is_relative_to(_TORCH)
     ]
-    return f"{place(node)} ({frames[-1]['file']}:{frames[-1]['line']})" if frames else place(node)
+    return frames[-1] if frames else None
 
 
 def label_activations(quantised: torch.fx.GraphModule) -> dict[str, Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -291,10 +292,20 @@ def test_the_same_model_gives_the_same_bytes_and_no_path(tiny: Path) -> None:
     first = quantize(load_model(str(tiny))).onnx_bytes
     assert quantize(load_model(str(tiny))).onnx_bytes == first
     assert str(tiny).encode() not in first
-    assert b".py" not in first
+    assert set(re.findall(rb"[\w/.\\-]+\.py", first)) == {b"tiny.py"}  # of the user's lines, without a folder
     facts = {item.key: item.value for item in onnx.load_from_string(first).metadata_props}
     assert facts["edgeq.model"] == "tiny"
     assert facts["edgeq.weights_sha256"] == load_model(str(tiny)).weights_sha256
+
+
+def test_nodes_say_which_line_they_come_from(tiny: Path) -> None:
+    graph = onnx.load_from_string(quantize(load_model(str(tiny))).onnx_bytes).graph
+    code = (tiny / "tiny.py").read_text().splitlines()
+    lines = {node.name: note.value for node in graph.node for note in node.metadata_props}
+    said = {name: code[int(line.removeprefix("tiny.py:")) - 1] for name, line in lines.items()}
+    assert "self.bn(self.conv(x))" in said["conv"] and "self.branch(x)" in said["branch"]
+    assert "self.branch(x)" in said["add"] and "self.fc(" in said["fc"]
+    assert {note.key for node in graph.node for note in node.metadata_props} == {"edgeq.source"}
 
 
 def test_a_dead_channel_keeps_its_bias(tiny: Path) -> None:

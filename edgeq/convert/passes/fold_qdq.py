@@ -63,8 +63,13 @@ class _Fold:
         if self.graph.tensor(name).dtype != "float32":
             return name
         quantised = self._quantize_readers(name)
-        if len(quantised) != len(self.readers.get(name, ())) or not quantised:
-            raise Unsupported(f"the input {name} is not quantised", where=self.graph.name)
+        floats = [node for node in self.readers.get(name, ()) if node not in quantised]
+        if floats or not quantised:
+            raise Unsupported(
+                f"the input {name} is not quantised" + (f": {floats[0].op} reads it in float" if floats else ""),
+                where=f"node {floats[0].name}" if floats else self.graph.name,
+                hint="quantise the input too (QuantizeLinear and DequantizeLinear behind it)",
+            )
         return self._settle(name, quantised[0])
 
     def _quantize_readers(self, name: str) -> list[Node]:
@@ -72,8 +77,13 @@ class _Fold:
 
     def _settle(self, name: str, quantize: Node) -> str:
         """The float tensor `name` lives on as the integer output of `quantize`."""
-        q = quantize.outputs[0]
-        self.tensors[q] = replace(self.graph.tensor(q), quant=self._params(quantize))
+        q, params = quantize.outputs[0], self._params(quantize)
+        if params.is_per_channel:
+            raise Unsupported(
+                f"an activation with {len(params.scale)} scales along axis {params.axis}: TFLite has one for each",
+                where=f"node {quantize.name}", hint="quantise activations per tensor, and weights alone per channel",
+            )  # fmt: skip
+        self.tensors[q] = replace(self.graph.tensor(q), quant=params)
         self.integer[name] = q
         return q
 
