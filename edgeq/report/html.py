@@ -1,15 +1,27 @@
-"""The report as one HTML page that needs nothing but itself."""
+"""The report, or a quantisation alone, as one HTML page that needs nothing but itself."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from edgeq.report import summary, wording
+from edgeq.report import explain, summary, wording
 from edgeq.report.charts import MOST_LAYERS, latency_chart, layers_chart
+from edgeq.report.histograms import histogram_chart
 from edgeq.report.model import Report
+from edgeq.report.quantisation import Moved, Quantisation
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A histogram with what is said below it."""
+
+    title: str
+    svg: str
+    caption: str
 
 
 def html(report: Report) -> str:
@@ -18,8 +30,14 @@ def html(report: Report) -> str:
     Every text of the report is escaped; the page forbids itself any request. The same report gives the same bytes.
     """
     latency = report.latency
-    return _template().render(
+    return _template("page.html.jinja").render(
         report=report,
+        scores=explain.accuracy_rows(report.accuracy) if report.accuracy else [],
+        samples=report.accuracy.samples if report.accuracy else 0,
+        moved=report.accuracy.moved if report.accuracy else (),
+        quantisation=report.quantisation,
+        pictures=_pictures(report.quantisation),
+        explain=explain,
         verdict=summary.verdict(report),
         rows=summary.summary_rows(report),
         basis=summary.basis(latency),
@@ -36,8 +54,55 @@ def html(report: Report) -> str:
     )
 
 
+def quantisation_html(
+    name: str,
+    scores: list[tuple[str, float]],
+    samples: int,
+    moved: tuple[Moved, ...],
+    quantisation: Quantisation | None,
+) -> str:
+    """The page of a quantisation that went onto no board: top-1 shares by what was scored, and why they are so."""
+    return _template("quantisation.html.jinja").render(
+        name=wording.printable(name),
+        scores=scores,
+        samples=samples,
+        moved=moved,
+        quantisation=quantisation,
+        pictures=_pictures(quantisation),
+        explain=explain,
+        wording=wording,
+    )
+
+
+def _pictures(made: Quantisation | None) -> list[Picture]:
+    """Of each layer that has histograms, its activation's and its weight's."""
+    if made is None:
+        return []
+    weights = {weight.name: weight for weight in made.weights}
+    pictures = []
+    for index, activation in enumerate(made.activations):
+        if activation.histogram:
+            svg = histogram_chart(activation.histogram, activation.range, f"activation-{index}")
+            seen = f", {explain.span(activation.seen)} in calibration" if activation.seen else ""
+            clipped = f", {explain.tiny(activation.clipped)} clipped" if activation.clipped else ""
+            caption = (
+                f"{explain.decibels(activation.own_db)} dB alone, {activation.levels} levels in use{seen}{clipped}"
+            )
+            pictures.append(Picture(f"{activation.name}, activations", svg, caption))
+        weight = weights.get(activation.name)
+        if weight is not None and weight.histogram:
+            svg = histogram_chart(weight.histogram, weight.range, f"weight-{index}", lowest=-127)
+            scales = "the widest channel's levels" if weight.per_channel else "one scale"
+            caption = (
+                f"{explain.decibels(weight.db)} dB, worst channel {explain.decibels(weight.worst_channel_db)} dB; "
+                f"{scales}, largest channel {weight.channel_spread:.1f} times the median"
+            )
+            pictures.append(Picture(f"{weight.name}, weights", svg, caption))
+    return pictures
+
+
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -45,4 +110,4 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-    ).get_template("page.html.jinja")
+    ).get_template(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from edgeq.report import wording
+from edgeq.report import explain, wording
 from edgeq.report.model import Report
+from edgeq.report.quantisation import Quantisation
 from edgeq.report.summary import engine_table, lsb, remark, step_table, summary_rows, verdict
 
 _MARKS = re.compile(r"([\\`*_\[\]<>|~&#$])")
@@ -41,12 +42,28 @@ def markdown(report: Report) -> str:
                 ),
             ),
         ]
+    if report.accuracy and report.accuracy.moved:
+        parts += ["## Classes that moved", _table(*explain.moved_table(report.accuracy.moved))]
+    if report.quantisation:
+        parts += _quantisation(report.quantisation)
     parts.append("## To reproduce it")
     if report.command:
         parts.append(f"    {report.command}")
     versions = [("model SHA-256", report.model.sha256), *report.versions.items()]
     parts.append(_table(("", ""), versions))
     return "\n\n".join(parts) + "\n"
+
+
+def _quantisation(made: Quantisation) -> list[str]:
+    parts = ["## Quantisation", escape(f"{explain.settings(made)}.")]
+    if made.hints:
+        parts.append("\n".join(f"- {escape(found)}: **{escape(tries)}**" for found, tries in explain.hint_lines(made)))
+    if made.left_out:
+        parts.append(_table(*explain.cost_table(made.left_out.costs[: explain.MOST])))
+    if made.repairs:
+        parts.append(_table(*explain.repair_table(made)))
+    parts += [_table(*explain.activation_table(made.activations)), _table(*explain.weight_table(made.weights))]
+    return parts
 
 
 def escape(text: str) -> str:

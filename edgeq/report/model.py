@@ -9,22 +9,15 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from edgeq.report.wording import printable
+from edgeq.report.part import Count, Part, Share, Text, Value
+from edgeq.report.quantisation import Moved, Quantisation
 
-Text = Annotated[str, AfterValidator(printable)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Value = Annotated[int | float, Field(ge=0, lt=2**63)]
 Status = Literal["equal", "within", "differs", "not run"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class ModelFacts(_Part):
+class ModelFacts(Part):
     """The network: `input` NHWC, multiply-accumulates and parameters as counts, SHA-256 of the `.tflite`."""
 
     name: Text
@@ -34,7 +27,7 @@ class ModelFacts(_Part):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class BoardFacts(_Part):
+class BoardFacts(Part):
     """What ran it. The capacities, where given, are what the sizes are drawn against."""
 
     name: Text
@@ -44,15 +37,21 @@ class BoardFacts(_Part):
     scratch_bytes: Count | None = None
 
 
-class Accuracy(_Part):
-    """Top-1 as a share of one on `samples` held-out samples, before and after quantisation."""
+class Accuracy(Part):
+    """Top-1 as a share of one on `samples` held-out samples, before and after quantisation.
+
+    `int8_top1` is by integer arithmetic, `qdq_top1` the same network simulated in float, where it was. `moved` tells
+    the samples that the integer network takes for another class than the float one.
+    """
 
     float_top1: Share
     int8_top1: Share
     samples: Annotated[int, Field(gt=0)]
+    qdq_top1: Share | None = None
+    moved: tuple[Moved, ...] = ()
 
 
-class Sizes(_Part):
+class Sizes(Part):
     """Bytes: the `.tflite`, the arena and scratch in use, the model image and the application image in flash.
 
     `tflm_arena_bytes` is the smallest arena of TFLite Micro's interpreter on this machine, `tflm_arena_bound_bytes` an
@@ -68,7 +67,7 @@ class Sizes(_Part):
     tflm_arena_bound_bytes: Count | None = None
 
 
-class Flash(_Part):
+class Flash(Part):
     """What esptool wrote: bytes, seconds, and whether it read back equal."""
 
     bytes: Count
@@ -76,7 +75,7 @@ class Flash(_Part):
     verified: bool
 
 
-class Difference(_Part):
+class Difference(Part):
     """The first value that differs: tensor, index in it, what was expected and what came (null if unknown)."""
 
     tensor: Text
@@ -85,7 +84,7 @@ class Difference(_Part):
     got: int | None = None
 
 
-class Hop(_Part):
+class Hop(Part):
     """One comparison of the ledger, of `tensors` tensors on `inputs` inputs.
 
     `equal` is true only where every byte was compared and equal; `max_lsb` is the largest difference in units of
@@ -113,13 +112,13 @@ class Hop(_Part):
         return self
 
 
-class Ledger(_Part):
+class Ledger(Part):
     """The equality ledger: every hop in the order of the pipeline."""
 
     hops: tuple[Hop, ...]
 
 
-class Layer(_Part):
+class Layer(Part):
     """One step's share of a run, in the latency's unit."""
 
     name: Text
@@ -129,7 +128,7 @@ class Layer(_Part):
     kernel: Text = ""
 
 
-class Latency(_Part):
+class Latency(Part):
     """One inference over `n` runs, in `unit`; percentiles by nearest rank.
 
     `values` are the single runs in order, where kept. `source` names the model behind a modelled latency and
@@ -163,7 +162,7 @@ class Latency(_Part):
         return self
 
 
-class EngineRun(_Part):
+class EngineRun(Part):
     """One of several engines that ran on the same board: what it is built with, what it took, how fast it was."""
 
     engine: Text
@@ -173,17 +172,18 @@ class EngineRun(_Part):
     latency: Latency
 
 
-class Sqnr(_Part):
+class Sqnr(Part):
     """Signal to quantisation noise of one tensor in dB; null where there is no noise."""
 
     name: Text
     db: float | None
 
 
-class Report(_Part):
+class Report(Part):
     """All that a run found out. `accuracy` is null for a bare `.tflite`, `flash` where nothing was flashed.
 
     `engine` and `latency` are the first engine's; `engines` holds all of them where there was more than one.
+    `quantisation` is there where the run quantised.
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
@@ -198,6 +198,7 @@ class Report(_Part):
     engine_version: Text = ""
     engines: tuple[EngineRun, ...] = ()
     sqnr: tuple[Sqnr, ...] = ()
+    quantisation: Quantisation | None = None
     command: Text = ""
     versions: dict[Text, Text] = Field(default_factory=dict)
 

@@ -47,7 +47,13 @@ def example() -> dict[str, Any]:
             "scratch_bytes": 96 << 10,
         },
         "engine": "native",
-        "accuracy": {"float_top1": 0.9944, "int8_top1": 0.9917, "samples": 360},
+        "accuracy": {
+            "float_top1": 0.9944,
+            "int8_top1": 0.9917,
+            "samples": 360,
+            "qdq_top1": 0.9889,
+            "moved": [{"float_class": "8", "int8_class": "3", "count": 2, "lost": 1, "won": 0}],
+        },
         "sizes": {
             "tflite_bytes": 748_032,
             "arena_bytes": 24_576,
@@ -71,8 +77,63 @@ def example() -> dict[str, Any]:
         "latency": _latency(),
         "engine_version": "plain C kernels",
         "sqnr": [{"name": "conv1", "db": 38.2}, {"name": "maxpool", "db": None}],
+        "quantisation": _quantisation(),
         "command": "edgeq deploy models/resnet18-digits --board esp32-wrover-b -o build/demo",
         "versions": {"edgeq": "0.1.0", "torch": "2.13.0", "esptool": "5.6.0"},
+    }
+
+
+def _quantisation() -> dict[str, Any]:
+    """Two layers with all that may be known of them, and one hint."""
+    counts = [0, 3, 40, 900, 35, 2, 0, 1]
+    activation = {
+        "shape": [16, 8, 8],
+        "db": 31.7,
+        "own_db": 34.2,
+        "range": [-1.5, 2.25],
+        "seen": [-1.75, 2.5],
+        "clipped": 0.0031,
+        "levels": 243,
+        "channel_spread": 2.5,
+        "histogram": {"low": -1.75, "high": 2.5, "counts": counts},
+    }
+    weight = {
+        "shape": [16, 3, 7, 7],
+        "per_channel": False,
+        "db": 38.25,
+        "worst_channel_db": 7.5,
+        "channel_spread": 41.0,
+        "range": [-0.5, 0.5],
+        "histogram": {"low": -0.5, "high": 0.25, "counts": counts},
+    }
+    fixed = {"db": None, "own_db": None, "range": [0.0, 0.99609375], "seen": None, "clipped": 0.0, "histogram": None}
+    return {
+        "weight_scales": "per-tensor",
+        "observer": "mse",
+        "effort": "best",
+        "calibration_samples": 256,
+        "samples": 16,
+        "activations": [activation | {"name": "conv1"}, activation | fixed | {"name": "sigmoid"}],
+        "weights": [weight | {"name": "conv1"}, weight | {"name": "fc", "worst_channel_db": None, "histogram": None}],
+        "left_out": {
+            "samples": 200,
+            "db": 21.5,
+            "top1": 0.985,
+            "costs": [
+                {"names": ["conv1", "maxpool"], "db": 28.0, "gain_db": 6.5, "top1_gain": 0.005},
+                {"names": ["fc"], "db": 21.25, "gain_db": -0.25, "top1_gain": 0.0},
+            ],
+        },
+        "hints": [
+            {
+                "rule": "weights",
+                "found": "one channel of conv1 has weights 41 times the median channel's",
+                "tries": "weights per channel: leave out --per-tensor",
+                "layers": ["conv1", "fc"],
+            }
+        ],
+        "repairs": [{"repair": "equalisation", "before_db": 20.5, "after_db": 21.75, "kept": True}],
+        "warnings": ["12 calibration samples are few"],
     }
 
 

@@ -11,9 +11,21 @@ import pytest
 from report_example import example, two_engines
 
 from edgeq.report.charts import MOST_LAYERS
-from edgeq.report.html import html
+from edgeq.report.explain import (
+    accuracy_rows,
+    activation_table,
+    cost_table,
+    hint_lines,
+    moved_table,
+    repair_table,
+    tiny,
+    weight_table,
+)
+from edgeq.report.histograms import histogram_chart
+from edgeq.report.html import html, quantisation_html
 from edgeq.report.markdown import markdown
 from edgeq.report.model import Report
+from edgeq.report.quantisation import Histogram
 from edgeq.report.summary import summary_rows
 from edgeq.report.validate import read_report
 from edgeq.report.wording import brief, quantity, size
@@ -101,6 +113,14 @@ def _hostile() -> Report:
     data["sqnr"] = [{"name": HOSTILE, "db": 1.0}]
     for hop in data["ledger"]["hops"]:
         hop |= {"name": HOSTILE, "note": HOSTILE, "first_difference": {"tensor": HOSTILE}}
+    made = data["quantisation"]
+    made |= {"observer": HOSTILE, "effort": HOSTILE, "warnings": [HOSTILE]}
+    for part in (*made["activations"], *made["weights"]):
+        part["name"] = HOSTILE
+    made["left_out"]["costs"][0]["names"] = [HOSTILE, HOSTILE]
+    made["hints"] = [{"rule": HOSTILE, "found": HOSTILE, "tries": HOSTILE, "layers": [HOSTILE]}]
+    made["repairs"][0]["repair"] = HOSTILE
+    data["accuracy"]["moved"][0] |= {"float_class": HOSTILE, "int8_class": HOSTILE}
     data["engine_version"] = HOSTILE
     data["engines"] = two_engines()["engines"]
     data["engines"][0] |= {"engine": HOSTILE, "version": HOSTILE}
@@ -127,8 +147,8 @@ def test_texts_from_outside_stay_texts_in_markdown() -> None:
     quoted = [line for line in text.splitlines() if not line.startswith("    ")]
     assert not re.search(r"(?<!\\)[<`*\[]", "\n".join(quoted).replace("**", ""))
     for line in quoted:
-        if line.startswith("|"):  # a pipe in a name opens no column: the tables have 2 to 6
-            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4, 5, 6, 7)
+        if line.startswith("|"):  # a pipe in a name opens no column: the tables have 2 to 7, or 9
+            assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4, 5, 6, 7, 8, 10)
 
 
 def test_two_engines_stand_side_by_side() -> None:
@@ -137,6 +157,69 @@ def test_two_engines_stand_side_by_side() -> None:
         assert "Engines" in text and "esp-tflite-micro 1.4.0" in text and "24,000,001 instructions" in text
     assert "| flatten | RESHAPE | – | 412 |" in markdown(report)
     assert "Engines" not in Page(html(_report())).text
+
+
+def test_the_page_and_markdown_say_why_accuracy_is_what_it_is() -> None:
+    report = _report()
+    assert report.quantisation is not None and report.accuracy is not None
+    page, text = Page(html(report)).text, markdown(report).replace("\\", "")
+    for shown in (page, text):
+        for name, tries in hint_lines(report.quantisation):
+            assert name in shown and tries in shown
+        for _, rows in (
+            activation_table(report.quantisation.activations), weight_table(report.quantisation.weights),
+            cost_table(report.quantisation.left_out.costs), moved_table(report.accuracy.moved),  # type: ignore[union-attr]
+        ):  # fmt: skip
+            assert rows and all(cell in shown for row in rows for cell in row)
+        assert "weights per-tensor, observer mse, effort best, 256 calibration samples" in shown.lower()
+    for name, share in accuracy_rows(report.accuracy):
+        assert name in page and f"{100 * share:.2f} %" in page
+    assert "12 calibration samples are few" in page
+
+
+def test_the_tables_in_figures() -> None:
+    made = _report().quantisation
+    assert made is not None and made.left_out is not None
+    _, (first, fixed) = activation_table(made.activations)
+    assert first == ("conv1", "16×8×8", "31.7", "34.2", "-1.5 … 2.25", "-1.75 … 2.5", "0.31 %", "243", "2.5")
+    assert fixed[2:7] == ("–", "–", "0 … 0.996", "–", "–")
+    _, (weight, _) = weight_table(made.weights)
+    assert weight == ("conv1", "16×3×7×7", "1", "38.2", "7.5", "-0.5 … 0.5", "41.0")
+    _, costs = cost_table(made.left_out.costs)
+    assert costs == [("conv1, maxpool", "+6.5", "+0.50"), ("fc", "-0.2", "+0.00")]
+    assert repair_table(made)[1] == [("equalisation", "20.5", "21.8", "yes")]
+    assert hint_lines(made)[0][0].endswith("channel's (conv1, fc)")
+    assert [tiny(share) for share in (0, 1e-7, 0.0031, 0.25)] == ["–", "1e-05 %", "0.31 %", "25 %"]
+
+
+def test_only_the_worst_layers_are_pictured() -> None:
+    page = Page(html(_report()))
+    drawn = {attrs["aria-label"] for tag, attrs in page.elements if tag == "figure"}
+    assert {"distribution of conv1, activations", "distribution of conv1, weights"} <= drawn
+    assert not any(label and ("sigmoid" in label or "fc" in label) for label in drawn)
+
+
+def test_bars_beyond_the_levels_are_marked() -> None:
+    inside, beyond = "var(--accent", "var(--bad"
+    bars = Histogram(low=-2, high=2, counts=(1, 0, 7, 1))
+    both = histogram_chart(bars, (-1, 1), "h")
+    assert inside in both and beyond in both and "-1" in both
+    assert beyond not in histogram_chart(bars, (-2, 2), "h")
+    assert beyond not in histogram_chart(Histogram(low=0, high=0, counts=(5,)), (0, 1), "h")
+    assert both == histogram_chart(bars, (-1, 1), "h")
+
+
+def test_a_quantisation_has_a_page_of_its_own() -> None:
+    report = _report()
+    assert report.accuracy is not None
+    scores = accuracy_rows(report.accuracy)
+    text = quantisation_html("a<b", scores, 360, report.accuracy.moved, report.quantisation)
+    page = Page(text)
+    assert "a<b quantised" in page.text and "99.17 %" in page.text and "conv1, maxpool" in page.text
+    assert "default-src 'none'" in text and "<script" not in text
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert "Quantisation" not in Page(quantisation_html("net", scores, 360, (), None)).text
 
 
 def test_a_difference_is_shown_with_its_place() -> None:
@@ -156,7 +239,14 @@ def test_a_difference_is_shown_with_its_place() -> None:
 
 @pytest.mark.parametrize("latency", [{"layers": []}, {"values": []}, {"layers": [], "values": []}])
 def test_a_report_without_its_optional_parts(latency: dict[str, Any]) -> None:
-    data = example() | {"accuracy": None, "flash": None, "sqnr": [], "versions": {}, "command": ""}
+    data = example() | {
+        "accuracy": None,
+        "flash": None,
+        "sqnr": [],
+        "versions": {},
+        "command": "",
+        "quantisation": None,
+    }
     data["latency"] |= latency
     data["board"] = {"name": "esp32-devkitc", "kind": "emulated"}
     report = read_report(json.dumps(data))
