@@ -12,10 +12,12 @@ import typer
 from edgeq.cli import console
 from edgeq.cli.options import (
     BoardName,
+    DataOption,
     EffortName,
     EffortOption,
     EngineName,
     EngineOption,
+    InputShapeOption,
     Json,
     ObserverOption,
     Out,
@@ -23,6 +25,7 @@ from edgeq.cli.options import (
     RunnerName,
     RunnerOption,
 )
+from edgeq.cli.options import input_shape as shape_of
 from edgeq.errors import BadInput
 from edgeq.pipeline import bench as bench_step
 from edgeq.pipeline import board as boards
@@ -40,8 +43,15 @@ from edgeq.report.wording import quantity
 
 @console.command
 def deploy(
-    model: Annotated[str, typer.Argument(help="A folder with model.toml, .onnx or .tflite; or a name of the zoo.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with model.toml, .onnx, .pt2, .keras, .h5, .tflite, file.py:factory; or the zoo's."
+        ),
+    ],
     output: Out = Path("run"),
+    data: DataOption = None,
+    input_shape: InputShapeOption = None,
     board: BoardName = deploy_step.DEFAULT_BOARD,
     port: Annotated[str | None, typer.Option("--port", help="A real board's port; without it, a virtual one.")] = None,
     runner: RunnerOption = None,
@@ -57,7 +67,10 @@ def deploy(
         report = deploy_step.deploy(
             model, output, board_name=board, port=port, runner=runner.value if runner else None,
             engine=engine.value, runs=runs,
-            options=QuantiseOptions(not per_tensor, observer.value if observer else None, effort=effort.value),
+            options=QuantiseOptions(
+                not per_tensor, observer.value if observer else None, effort=effort.value, data=data,
+                input_shape=shape_of(input_shape),
+            ),
             progress=progress, command=_command_line(),
         )  # fmt: skip
     if json_output:

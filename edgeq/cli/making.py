@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
-from edgeq.cli.options import EffortName, EffortOption, Json, ObserverOption, Out, PresetOption
+from edgeq.cli.options import (
+    DataOption,
+    EffortName,
+    EffortOption,
+    InputShapeOption,
+    Json,
+    ObserverOption,
+    Out,
+    PresetOption,
+)
+from edgeq.cli.options import input_shape as shape_of
 from edgeq.errors import BadInput
 from edgeq.pipeline import making
 from edgeq.pipeline.inspect import inspect as inspect_step
@@ -18,14 +28,17 @@ from edgeq.report.wording import percent
 
 @console.command
 def quantize(
-    model: Annotated[str, typer.Argument(help="A folder with model.toml, or a name of the zoo.")],
-    output: Out = Path("model.onnx"),
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data", help="digits, cifar10:PATH, a folder or zip of class folders, an .npz, or file.py:function."
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with model.toml, float .onnx, .pt2, .keras, .h5, SavedModel, file.py:factory; or the zoo's."
         ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; model.onnx, of Keras model.tflite.")
     ] = None,
+    data: DataOption = None,
+    input_shape: InputShapeOption = None,
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
     observer: ObserverOption = None,
     effort: EffortOption = EffortName.quick,
@@ -33,20 +46,22 @@ def quantize(
     samples: Annotated[int, typer.Option("--samples", min=1, help="Calibration samples.")] = 256,
     json_output: Json = False,
 ) -> None:
-    """PyTorch to INT8 QDQ ONNX, with accuracy before and after and the SQNR of every layer."""
+    """Float to INT8 QDQ ONNX, of Keras to .tflite, with accuracy before and after and the SQNR of every layer."""
     if preset is not None and (observer is not None or effort is not EffortName.quick):
         raise BadInput(f"--preset {preset} chooses observer and effort itself", hint="either the preset or the others")
     per_channel = not per_tensor and preset is None
-    options = QuantiseOptions(per_channel, observer.value if observer else None, samples, effort.value)
+    options = QuantiseOptions(
+        per_channel, observer.value if observer else None, samples, effort.value, data, shape_of(input_shape)
+    )
     with console.progress() as progress:
-        done = making.quantise_to(model, output, options, data, progress)
+        done = making.quantise_to(model, output, options, progress)
     if json_output:
         console.print_json(done.as_json())
         return
     console.pairs(
         [
             ("float top-1", percent(done.float_top1)),
-            ("INT8 top-1, simulated", percent(done.qdq_top1)),
+            ("INT8 top-1, simulated", "-" if done.qdq_top1 is None else percent(done.qdq_top1)),
             ("INT8 top-1, integer", percent(done.int8_top1) if done.int8_top1 is not None else done.not_integer),
             ("held-out samples", str(done.samples)),
         ]
@@ -59,10 +74,11 @@ def quantize(
         ]
         console.say("")
         console.table("", ("repair", "without, dB", "with, dB", "kept"), effects)
-    console.say("")
-    rows = [(name, shape, f"{db:5.1f}") for name, shape, db in done.sqnr]
-    console.table("", ("activation", "shape", "SQNR, dB"), rows)
-    console.say(f"\n{output}")
+    if done.sqnr:
+        console.say("")
+        rows = [(name, shape, f"{db:5.1f}") for name, shape, db in done.sqnr]
+        console.table("", ("activation", "shape", "SQNR, dB"), rows)
+    console.say(f"\n{done.output}")
 
 
 @console.command

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from edgeq.errors import BadInput
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Out = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 BoardName = Annotated[str, typer.Option("--board", help="A board of `edgeq boards`, or a path to its TOML file.")]
 Port = Annotated[str, typer.Option("--port", help="A serial port, socket://HOST:PORT or rfc2217://HOST:PORT.")]
+
+
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help="digits, cifar10:PATH, a folder or zip of class folders, an .npz, or file.py:function."
+    ),
+]
+InputShapeOption = Annotated[
+    str | None, typer.Option("--input-shape", help="1xHxWxC of a factory's input; what has a model.toml says it there.")
+]
+
+
+def input_shape(text: str | None) -> tuple[Literal[1], int, int, int] | None:
+    """`1x32x32x3` as numbers."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"1x([1-9]\d{0,4})x([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if found is None:
+        raise BadInput(f"--input-shape takes 1xHxWxC, not {text!r}", hint="--input-shape 1x32x32x3")
+    height, width, channels = map(int, found.groups())
+    return 1, height, width, channels
 
 
 class RunnerName(StrEnum):

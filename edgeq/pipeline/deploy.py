@@ -22,6 +22,7 @@ from edgeq.pipeline import esp_idf, hops
 from edgeq.pipeline.bench import check_runs, measure_engines
 from edgeq.pipeline.board import FlashContents, Runner
 from edgeq.pipeline.engines import Choice, engines_of, runner_for
+from edgeq.pipeline.hops import ACCURACY_DROP_MOST
 from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare, sha256
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
@@ -57,7 +58,6 @@ DEFAULT_BOARD = "esp32-wrover-b"
 DEFAULT_RUNS = 10
 REAL = "esp-idf"  # in place of a runner
 DEFAULT_OPTIONS = QuantiseOptions()
-ACCURACY_DROP_MOST = 0.005  # float top-1 minus INT8 top-1, as a share of one
 
 
 @dataclass(frozen=True)

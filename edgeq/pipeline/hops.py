@@ -7,6 +7,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.bench.ledger import (
     BoardTrace,
@@ -27,11 +31,14 @@ from edgeq.pipeline.engines import Choice, Engine, choose, engines_of
 from edgeq.pipeline.prepare import Prepared
 from edgeq.pipeline.progress import Progress
 from edgeq.report.model import Difference, Hop
+from edgeq.report.wording import percent
+
+ACCURACY_DROP_MOST = 0.005  # float top-1 minus INT8 top-1, as a share of one
 
 
 def software_hops(prepared: Prepared, progress: Progress) -> list[HopResult]:
     """torch and ONNX layer by layer on equal inputs, LiteRT's reference kernels, TFLite Micro."""
-    hops = []
+    hops = [] if prepared.float_scores is None else [_keras("keras", prepared, prepared.float_scores)]
     for i, (name, compare) in enumerate(_SOFTWARE.items()):
         progress.update(i / len(_SOFTWARE), name)
         try:
@@ -39,6 +46,20 @@ def software_hops(prepared: Prepared, progress: Progress) -> list[HopResult]:
         except (ToolMissing, Unsupported) as e:
             hops.append(not_run(name, f"{e.what}: {e.hint}" if e.hint else e.what))
     return hops
+
+
+def _keras(name: str, p: Prepared, scores: NDArray[np.float32]) -> HopResult:
+    """A float network that edgeq did not quantise: how far INT8 is from it, judged by the loss of accuracy."""
+    output = p.model.graph.outputs[0]
+    quant = p.model.graph.tensor(output).quant
+    if p.accuracy is None or quant is None:
+        return not_run(name, "there is nothing to compare it by")
+    found = p.reference[output].reshape(scores.shape)
+    apart = int(np.abs(quant.quantise(scores, "int8").astype(np.int16) - found).max())
+    float_top1, int8_top1 = p.accuracy.float_top1, p.accuracy.int8_top1
+    note = f"top-1 {percent(float_top1)} float, {percent(int8_top1)} INT8; scores up to {apart} LSB apart"
+    status: Literal["within", "differs"] = "within" if float_top1 - int8_top1 <= ACCURACY_DROP_MOST else "differs"
+    return HopResult(name, status, 1, len(scores), note=note)
 
 
 def _torch(name: str, p: Prepared) -> HopResult:

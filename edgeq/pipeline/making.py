@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq import ops
 from edgeq.boards.board import load_board
-from edgeq.errors import Unsupported
+from edgeq.errors import BadInput, Unsupported
 from edgeq.flash.esptool import FlashResult
 from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
-from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert
+from edgeq.pipeline.float_models import data_facts, load_keras, load_torch
+from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert, load_tflite
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import APP, BOOTLOADER, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
 from edgeq.pipeline.scoring import integer_top1
@@ -28,12 +29,12 @@ if TYPE_CHECKING:  # torch is imported by the step that needs it
 class Quantised:
     """What `quantize` says: top-1 shares on `samples` held-out samples, and each activation's SQNR in dB.
 
-    `qdq_top1` is simulated in float; `int8_top1` is the integer reference's, null where `not_integer` says what of the
-    network has no integer form yet. `effects` are the repairs' on the output's SQNR in dB.
+    `qdq_top1` is simulated in float, which edgeq's own quantiser alone does; `int8_top1` is the integer reference's,
+    null where `not_integer` says what of the network has no integer form yet. `effects` are the repairs' on the output's SQNR in dB.
     """
 
     float_top1: float
-    qdq_top1: float
+    qdq_top1: float | None
     int8_top1: float | None
     not_integer: str
     samples: int
@@ -41,6 +42,7 @@ class Quantised:
     effects: tuple[Effect, ...]
     warnings: tuple[str, ...]
     sqnr: tuple[tuple[str, str, float], ...]
+    output: Path
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`; what lost nothing has null dB."""
@@ -49,26 +51,47 @@ class Quantised:
             for e in self.effects
         ]
         rows = [{"name": n, "shape": s, "db": _finite(db)} for n, s, db in self.sqnr]
-        return {**asdict(self), "effects": repairs, "sqnr": rows}
+        return {**asdict(self), "effects": repairs, "sqnr": rows, "output": str(self.output)}
 
 
 def _finite(db: float) -> float | None:
     return db if math.isfinite(db) else None
 
 
-def quantise_to(model: str, output: Path, options: QuantiseOptions, data: str | None, progress: Progress) -> Quantised:
-    """Quantises a torch model and writes the QDQ ONNX file."""
-    from edgeq.quantize.model import load_model
-    from edgeq.quantize.quantize import quantize
-    from edgeq.quantize.recipe import DataFacts
-
+def quantise_to(model: str, output: Path | None, options: QuantiseOptions, progress: Progress) -> Quantised:
+    """Quantises a float model and writes the QDQ ONNX file; of a Keras model the `.tflite`."""
     source = resolve(model)
+    if source.kind == "keras":
+        return _keras_to(source, output or Path("model.tflite"), options, progress)
     if source.kind != "torch":
-        raise Unsupported("only torch models are quantised", where=model, hint="`edgeq convert` takes QDQ ONNX")
+        raise Unsupported("is quantised already", where=model, hint="`edgeq convert` takes QDQ ONNX")
+    return _torch_to(source, output or Path("model.onnx"), options, progress)
+
+
+def _keras_to(source: Source, output: Path, options: QuantiseOptions, progress: Progress) -> Quantised:
+    if output.suffix == ".onnx":
+        raise BadInput("of a Keras model, TensorFlow makes a .tflite", where=str(output), hint="-o model.tflite")
+    progress.step("quantise")
+    done = load_keras(source, options, progress)
+    with source.errors():
+        model = load_tflite(done.tflite, done.recipe.name)
+    write_file(output, model.tflite)
+    progress.step("score the integer network")
+    held_out = done.held_out
+    int8_top1 = integer_top1(model.graph, as_int8(model.graph, held_out.inputs_nhwc), held_out.labels, progress)
+    return Quantised(
+        held_out.share_right(done.float_classes), None, int8_top1, "", len(held_out.labels), "TensorFlow", (),
+        done.warnings, (), output,
+    )  # fmt: skip
+
+
+def _torch_to(source: Source, output: Path, options: QuantiseOptions, progress: Progress) -> Quantised:
+    from edgeq.quantize.quantize import quantize
+
     progress.step("quantise")
     done = quantize(
-        load_model(source.path),
-        data=DataFacts(name=data) if data else None,
+        load_torch(source, options, progress),
+        data=data_facts(options),
         per_channel=options.per_channel,
         observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
         calibration_samples=options.calibration_samples,
@@ -87,7 +110,7 @@ def quantise_to(model: str, output: Path, options: QuantiseOptions, data: str | 
         not_integer = f"not run: {error.what}"
     return Quantised(
         done.float_top1, done.qdq_top1, int8_top1, not_integer, len(done.held_out.labels), done.observer,
-        done.effects, done.warnings, rows,
+        done.effects, done.warnings, rows, output,
     )  # fmt: skip
 
 

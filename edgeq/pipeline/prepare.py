@@ -18,6 +18,7 @@ from edgeq.errors import BadInput
 from edgeq.graph import FileLayout, Graph, QuantParams
 from edgeq.images.model import ModelImage, write_model_image
 from edgeq.pipeline.board import target_of
+from edgeq.pipeline.float_models import data_facts, load_keras, load_torch
 from edgeq.pipeline.pictures import picture_rule
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
@@ -36,6 +37,7 @@ from edgeq.pipeline.source import Source
 from edgeq.pipeline.tflm_arena import TflmArena, tflm_arena
 from edgeq.plan import Plan, build_plan, encode_plan
 from edgeq.preprocess import IntegerRule, c_header, encode_section
+from edgeq.quantize.recipe import Shape
 
 GOLDEN_SAMPLES = 16
 
@@ -51,12 +53,17 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class QuantiseOptions:
-    """How a torch model is quantised. Without an observer, it is the effort's (edgeq/quantize/effort.py)."""
+    """How a float model is quantised. Without an observer, it is the effort's (edgeq/quantize/effort.py).
+
+    `data` names a data set in place of model.toml's; `input_shape` (NHWC) is for a factory without a model.toml.
+    """
 
     per_channel: bool = True
     observer: str | None = None
     calibration_samples: int = 256
     effort: str = "quick"
+    data: str | None = None
+    input_shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,10 @@ class Converted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that the later steps need of a model. `inputs` is int8 NHWC, `float_inputs` float32 NCHW for ONNX."""
+    """All that the later steps need of a model. `inputs` is int8 NHWC, `float_inputs` float32 NCHW for ONNX.
+
+    `float_scores` is what a float network that edgeq has not quantised itself says of them.
+    """
 
     model: Converted
     plan: Plan
@@ -81,6 +91,7 @@ class Prepared:
     reference: dict[str, NDArray[np.int8]]
     labels: tuple[str, ...] = ()
     float_inputs: NDArray[np.float32] | None = None
+    float_scores: NDArray[np.float32] | None = None
     torch_trace: dict[str, NDArray[np.int8]] = field(default_factory=dict)
     accuracy: Accuracy | None = None
     params: int = 0
@@ -108,9 +119,8 @@ def load_tflite(data: bytes, name: str, *, onnx: bytes | None = None) -> Convert
 
 def prepare(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
     """MODEL to a model image for that board, every file of the way in `run`."""
-    prepared = {"torch": _from_torch, "onnx": _from_onnx, "tflite": _from_tflite}[source.kind](
-        source, options, board, run, progress
-    )
+    kinds = {"torch": _from_torch, "keras": _from_keras, "onnx": _from_onnx, "tflite": _from_tflite}
+    prepared = kinds[source.kind](source, options, board, run, progress)
     run.write(MODEL_TFLITE, prepared.model.tflite, locked=True)
     run.write(MODEL_PLAN, encode_plan(prepared.plan), locked=True)
     run.write(MODEL_IMAGE, prepared.image, locked=True)
@@ -125,13 +135,13 @@ def prepare(source: Source, options: QuantiseOptions, board: Board, run: RunFold
 
 def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
     # torch is imported by this step alone: the others start in a fraction of a second.
-    from edgeq.quantize.model import load_model
     from edgeq.quantize.quantize import quantize
 
     progress.step("quantise")
-    loaded = load_model(source.path)
+    loaded = load_torch(source, options, progress)
     quantised = quantize(
         loaded,
+        data=data_facts(options),
         per_channel=options.per_channel,
         observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
         calibration_samples=options.calibration_samples,
@@ -158,6 +168,29 @@ def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: Run
         facts={"weights_sha256": quantised.weights_sha256, "observer": quantised.observer, "effort": options.effort,
                "weights": "per-channel" if options.per_channel else "per-tensor",
                "calibration_samples": str(quantised.calibration_samples), **measured},
+    )  # fmt: skip
+
+
+def _from_keras(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
+    progress.step("quantise")
+    done = load_keras(source, options, progress)
+    progress.step("read")
+    with source.errors():
+        model = load_tflite(done.tflite, done.recipe.name)
+    progress.step("score the integer network")
+    inputs = as_int8(model.graph, done.held_out.inputs_nhwc)
+    int8_top1 = integer_top1(model.graph, inputs, done.held_out.labels, progress)
+    accuracy = Accuracy(done.held_out.share_right(done.float_classes), int8_top1, len(inputs))
+    ledger = done.held_out.first(GOLDEN_SAMPLES)
+    rule = done.recipe.input.rule
+    pictures, measured = picture_rule(rule, _input_quant(model.graph), ledger.stored, ledger.inputs_nhwc, progress)
+    return _planned(
+        model, inputs[:GOLDEN_SAMPLES], board, progress, labels=done.recipe.labels, pictures=pictures,
+        accuracy=accuracy, params=done.parameters,
+        float_scores=done.scores[:GOLDEN_SAMPLES],
+        facts={"weights_sha256": done.weights_sha256, "quantised_by": "TensorFlow",
+               "weights": "per-channel" if options.per_channel else "per-tensor",
+               "calibration_samples": str(len(done.calibration.labels)), **measured},
     )  # fmt: skip
 
 

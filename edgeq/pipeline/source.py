@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from edgeq.bundled import bundled
+from edgeq.convert.float_onnx import is_quantised
 from edgeq.errors import BadInput, EdgeqError, Unsupported
+from edgeq.pipeline.run_folder import read_file
+from edgeq.quantize import keras
+from edgeq.quantize.recipe import read_recipe
 
-Kind = Literal["torch", "onnx", "tflite"]
+# What is to be done with it: edgeq quantises torch, .pt2 and float ONNX; TensorFlow quantises Keras; the others are.
+Kind = Literal["torch", "keras", "onnx", "tflite"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Source:
 
 
 def resolve(model: str) -> Source:
-    """A folder with `model.toml`, `file.py:factory`, an `.onnx` or a `.tflite`; else a folder of the zoo."""
+    """A folder with `model.toml`, `file.py:factory`, a model's file or SavedModel; else a folder of the zoo."""
     file, _, factory = model.rpartition(":")
     if factory.isidentifier() and file.endswith(".py"):
         if not Path(file).is_file():
@@ -53,16 +58,32 @@ def resolve(model: str) -> Source:
 
 
 def _folder(path: Path) -> Source:
-    if not (path / "model.toml").is_file():
-        raise BadInput("the folder has no model.toml", where=str(path), hint="see models/resnet18-digits/model.toml")
-    return Source("torch", str(path), path.resolve().name)
+    if (path / "model.toml").is_file():
+        file = read_recipe(path).file_path
+        return Source("torch" if file is None else _quantised_by(file), str(path), path.resolve().name)
+    if keras.is_saved_model(path):
+        return Source("keras", str(path), path.resolve().name)
+    raise BadInput("the folder has no model.toml", where=str(path), hint="see models/resnet18-digits/model.toml")
+
+
+def _quantised_by(file: Path) -> Kind:
+    """Who quantises the file that a `model.toml` names."""
+    if file.suffix in keras.SUFFIXES or keras.is_saved_model(file):
+        return "keras"
+    if file.suffix == ".onnx" and file.is_file() and is_quantised(read_file(file)):
+        raise Unsupported("is quantised already", where=str(file), hint="give the file itself, without a model.toml")
+    return "torch"
 
 
 def _file(path: Path) -> Source:
-    kinds: dict[str, Kind] = {".onnx": "onnx", ".tflite": "tflite"}
+    kinds: dict[str, Kind] = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "torch"}
+    kinds |= dict.fromkeys(keras.SUFFIXES, "keras")
     if path.suffix not in kinds:
         raise Unsupported(
             f"files of kind {path.suffix or '(none)'} are not read", where=str(path),
-            hint="a folder with model.toml, file.py:factory, .onnx or .tflite",
+            hint=f"a folder with model.toml, a SavedModel, file.py:factory, {', '.join(kinds)}",
         )  # fmt: skip
-    return Source(kinds[path.suffix], str(path), path.stem)
+    kind = kinds[path.suffix]
+    if kind == "onnx" and not is_quantised(read_file(path)):
+        kind = "torch"
+    return Source(kind, str(path), path.stem)

@@ -145,5 +145,6 @@ def _prepared(run: RunFolder, name: str, board: Board) -> Prepared:
     trace = from_npz(run.read(TORCH_TRACE), TORCH_TRACE) if run.has(TORCH_TRACE) else {}
     return Prepared(
         model, plan, image, inputs, ops.run(model.graph, {model.graph.inputs[0]: inputs}), held.labels,
-        None if floats is None else floats.astype(np.float32), {n: v.astype(np.int8) for n, v in trace.items()},
+        None if floats is None else floats.astype(np.float32),
+        torch_trace={n: v.astype(np.int8) for n, v in trace.items()},
     )  # fmt: skip

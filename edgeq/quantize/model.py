@@ -1,7 +1,8 @@
-"""A trained PyTorch model from disk: its `model.toml`, the user's own Python factory, its weights.
+"""A trained model from disk as a PyTorch module: by its `model.toml`, by a factory, or as a file that holds it all.
 
-The factory's file is the user's code and is run. Weights are data: safetensors, or `torch.load` with
-`weights_only=True`, so that a weights file cannot run anything.
+A factory's file is the user's code and is run. Everything else is data and cannot run anything: weights are
+safetensors, or `torch.load` with `weights_only=True`; a `.pt2` (`pt2.py`) and a float ONNX file (`from_onnx.py`) are
+read as lists of operations.
 """
 
 from __future__ import annotations
@@ -9,16 +10,22 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
 
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, Unsupported
+from edgeq.graph import Graph
 from edgeq.quantize.door import quiet, safetensors, torch
-from edgeq.quantize.recipe import InputFacts, Recipe, read_recipe
+from edgeq.quantize.from_onnx import network_of
+from edgeq.quantize.pt2 import read_pt2
+from edgeq.quantize.recipe import InputFacts, Recipe, Shape, bare_recipe, name_from, read_recipe
 from edgeq.quantize.user_code import load_function
+
+# Files that hold network and weights.
+FILES = (".onnx", ".pt2")
 
 # What torch.nn.DataParallel puts in front of every name.
 PARALLEL = "module."
@@ -37,14 +44,34 @@ class LoadedModel:
     weights_sha256: str
 
 
-def load_model(model: str, *, input_shape: tuple[int, int, int, int] | None = None) -> LoadedModel:
-    """Load a folder with a `model.toml`, or `path/file.py:factory` with `input_shape` (NHWC).
+def load_model(
+    model: str,
+    *,
+    input_shape: Shape | None = None,
+    read_onnx: Callable[[bytes, str], Graph] | None = None,
+) -> LoadedModel:
+    """Load a folder with a `model.toml`, an `.onnx` or `.pt2`, or `path/file.py:factory`.
+
+    `input_shape` is NHWC; a bare factory needs one, and what else says its shape has to agree. `read_onnx` gives
+    the graph of ONNX operators in a file's bytes; without it, ONNX is refused.
 
     Raises:
         BadInput: a missing or broken file, a factory that fails, weights that do not fit, an input
             shape that the network refuses.
+        Unsupported: a file with an operation that has no INT8 rule.
     """
-    recipe = _recipe_of(model, input_shape)
+    path = Path(model)
+    if path.is_dir():
+        recipe = read_recipe(path)
+        if input_shape is not None and input_shape != recipe.input.shape:
+            raise BadInput(f"its model.toml has an input of {list(recipe.input.shape)}", where=model)
+        return _from_factory(recipe) if recipe.file is None else _from_file(recipe, read_onnx)
+    if path.suffix in FILES:
+        return _from_bare_file(path, input_shape, read_onnx)
+    return _from_factory(_bare_factory(model, input_shape))
+
+
+def _from_factory(recipe: Recipe) -> LoadedModel:
     module = build(recipe)
     weights = recipe.weights_path
     if weights is None:
@@ -56,13 +83,46 @@ def load_model(model: str, *, input_shape: tuple[int, int, int, int] | None = No
     return LoadedModel(recipe, module, _try_once(module, recipe), digest)
 
 
+def _from_file(recipe: Recipe, read_onnx: Callable[[bytes, str], Graph] | None) -> LoadedModel:
+    path = recipe.folder / str(recipe.file)
+    module, shape, digest = _read(path, read_onnx)
+    if shape != recipe.input.shape:
+        raise BadInput(f"takes {list(shape)} (NHWC), not {list(recipe.input.shape)}", where=str(path))
+    return LoadedModel(recipe, module, _try_once(module, recipe), digest)
+
+
+def _from_bare_file(
+    path: Path, input_shape: Shape | None, read_onnx: Callable[[bytes, str], Graph] | None
+) -> LoadedModel:
+    module, shape, digest = _read(path, read_onnx)
+    if input_shape not in (None, shape):
+        raise BadInput(f"takes {list(shape)} (NHWC), not {list(input_shape or ())}", where=str(path))
+    recipe = bare_recipe(path, shape)
+    return LoadedModel(recipe, module, _try_once(module, recipe), digest)
+
+
+def _read(path: Path, read_onnx: Callable[[bytes, str], Graph] | None) -> tuple[torch.nn.Module, Shape, str]:
+    """The network in a file, its input's shape NHWC, and the SHA-256 of the file."""
+    content, where = _read_bytes(path), str(path)
+    if path.suffix == ".pt2":
+        module, shape = read_pt2(content, where)
+    elif path.suffix == ".onnx" and read_onnx is not None:
+        graph = read_onnx(content, path.stem)
+        module, shape = network_of(graph), graph.tensor(graph.inputs[0]).shape
+    else:
+        raise Unsupported(f"files of kind {path.suffix or '(none)'} are not quantised", where=where)
+    if len(shape) != 4 or shape[0] != 1:
+        raise Unsupported(f"an input of {list(shape)}; images are [1, C, H, W]", where=where)
+    return module, (1, shape[2], shape[3], shape[1]), hashlib.sha256(content).hexdigest()
+
+
 def build(recipe: Recipe) -> torch.nn.Module:
     """The factory's network with the factory's own weights, in eval mode.
 
     Raises:
         BadInput: no such file or function, or the user's code raised.
     """
-    file_name, _, function = recipe.factory.rpartition(":")
+    file_name, _, function = str(recipe.factory).rpartition(":")
     path = (recipe.folder / file_name).resolve()
     factory = load_function(path, function)
     try:
@@ -74,10 +134,7 @@ def build(recipe: Recipe) -> torch.nn.Module:
     return module.eval()
 
 
-def _recipe_of(model: str, input_shape: tuple[int, int, int, int] | None) -> Recipe:
-    folder = Path(model)
-    if folder.is_dir():
-        return read_recipe(folder)
+def _bare_factory(model: str, input_shape: Shape | None) -> Recipe:
     file_name, colon, function = model.rpartition(":")
     if not (colon and file_name.endswith(".py") and function.isidentifier()):
         raise BadInput(
@@ -85,19 +142,18 @@ def _recipe_of(model: str, input_shape: tuple[int, int, int, int] | None) -> Rec
             where=model,
             hint="a folder with a model.toml, such as models/resnet18-digits",
         )
-    if input_shape is None or input_shape[0] != 1 or min(input_shape) < 1:
+    if input_shape is None:
         raise BadInput(
-            "a bare factory needs an input shape (1, H, W, C)",
+            "a bare factory needs an input shape",
             where=model,
-            hint="write a model.toml beside it",
+            hint="--input-shape 1x32x32x3, or a model.toml beside it",
         )
     path = Path(file_name)
-    _, height, width, channels = input_shape
     return Recipe(
-        name=f"{path.stem}-{function}",
+        name=name_from(f"{path.stem}-{function}"),
         factory=f"{path.name}:{function}",
         folder=path.parent,
-        input=InputFacts(shape=(1, height, width, channels)),
+        input=InputFacts(shape=input_shape),
     )
 
 

@@ -24,11 +24,13 @@
     [expected]
     float_top1 = 0.99
 
-Torch is not needed to read it.
+In place of factory, weights and kwargs, `file = "model.onnx"` names a float ONNX model, a `.pt2` of
+torch.export.save, a `.keras` or `.h5` of Keras, or the folder of a SavedModel. Torch is not needed to read it.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,6 +40,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, Val
 from edgeq.errors import BadInput
 from edgeq.preprocess import FloatRule
 
+Shape = tuple[Literal[1], PositiveInt, PositiveInt, PositiveInt]  # NHWC
 Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 Label = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
@@ -50,7 +53,7 @@ class _Table(BaseModel):
 class InputFacts(_Table):
     """The deployed input, NHWC with batch 1, and how stored pixels become it."""
 
-    shape: tuple[Literal[1], PositiveInt, PositiveInt, PositiveInt]
+    shape: Shape
     scale: FiniteFloat = 1.0
     white: PositiveFloat = 255.0
     resize: Literal["bilinear", "nearest"] = "bilinear"
@@ -96,10 +99,14 @@ class Expected(_Table):
 
 
 class Recipe(_Table):
-    """A whole `model.toml`. `folder` is where its relative paths start; it is not in the file."""
+    """A whole `model.toml`. `folder` is where its relative paths start; it is not in the file.
+
+    The network is the one that `factory` makes, or the one that lies in `file`.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    factory: Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
+    factory: Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    file: Annotated[str, Field(min_length=1)] | None = None
     folder: Path
     weights: str | None = None
     labels: tuple[Label, ...] = ()
@@ -108,10 +115,33 @@ class Recipe(_Table):
     data: DataFacts | None = None
     expected: Expected | None = None
 
+    @model_validator(mode="after")
+    def _one_network(self) -> Recipe:
+        if (self.factory is None) == (self.file is None):
+            raise ValueError("either factory or file says which network it is")
+        if self.file is not None and (self.weights is not None or self.kwargs):
+            raise ValueError("weights and kwargs belong to a factory; a file holds its own")
+        return self
+
+    @property
+    def file_path(self) -> Path | None:
+        """The file that holds network and weights, or None where a factory makes the network."""
+        return None if self.file is None else self.folder / self.file
+
     @property
     def weights_path(self) -> Path | None:
         """The file of weights, or None where the factory's own weights are meant."""
         return None if self.weights is None else self.folder / self.weights
+
+
+def bare_recipe(path: Path, shape: Shape) -> Recipe:
+    """What is assumed of a file without a `model.toml`: pixels go in as they are stored."""
+    return Recipe(name=name_from(path.stem), file=path.name, folder=path.parent, input=InputFacts(shape=shape))
+
+
+def name_from(text: str) -> str:
+    """A file's name as a model's: what a name may not hold becomes a dash."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)[:64].lstrip("._-") or "model"
 
 
 def read_recipe(folder: Path) -> Recipe:

@@ -34,6 +34,7 @@ IDENTITIES = {
     aten.dropout_.default,
     aten.feature_dropout.default,
     aten.feature_dropout_.default,
+    aten.lift_fresh_copy.default,
 }
 RESHAPES = {aten.view.default, aten.reshape.default}
 
@@ -146,11 +147,13 @@ def _with_tensor(graph: Graph, node: Node, target: object, *operands: Node | flo
     replace(graph, node, add_call(graph, node, node, target, made))
 
 
+CLAMPS = (aten.hardtanh.default, aten.hardtanh_.default, aten.clamp.default, aten.clamp_.default)
+
+
 def name_clamps(graph: Graph) -> None:
-    clamps = (aten.hardtanh.default, aten.hardtanh_.default, aten.clamp.default, aten.clamp_.default)
     named = {(0.0, 6.0): aten.relu6.default, (0.0, None): aten.relu.default}
     for node in graph.graph.nodes:
-        if node.target in clamps:
+        if node.target in CLAMPS:
             defaults = (-1.0, 1.0) if "hardtanh" in str(node.target) else (None, None)
             bounds = (*node.args[1:], *defaults[len(node.args) - 1 :])
             if bounds in named:
@@ -184,6 +187,22 @@ PASSES: tuple[Callable[[Graph], None], ...] = (
     name_clamps,
     free_batch,
 )
+
+
+# What the passes above replace; behind them it is gone, or the quantiser refuses the form that is left.
+REWRITTEN: set[object] = {
+    *IDENTITIES,
+    *ARITHMETIC,
+    *CLAMPS,
+    aten.batch_norm.default,
+    aten.clamp_min.default,
+    aten.conv2d.padding,
+    aten.div.Tensor,
+    aten.div_.Tensor,
+    aten.rsub.Scalar,
+    aten.silu.default,
+    aten.silu_.default,
+}
 
 
 def _filled(node: Node, *defaults: object) -> list[Any]:
