@@ -50,6 +50,11 @@ def _strided(graph: Graph, node: Node) -> list[Range]:
         if node.attrs["end_mask"] >> axis & 1:
             stop = highest if stride > 0 else lowest
         if _is_shrunk(node, axis):
+            if stride < 0:
+                raise Unsupported(
+                    f"STRIDED_SLICE backwards along axis {axis}, which it drops: TFLite Micro writes nothing",
+                    where=f"node {node.name}",
+                )
             stop, stride = start + 1, 1
         if not len(range(start, stop, stride)) or not 0 <= start < n:
             raise Unsupported(f"STRIDED_SLICE leaves nothing of axis {axis}", where=f"node {node.name}")

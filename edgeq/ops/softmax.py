@@ -53,7 +53,7 @@ def _exponentials(scale: float, beta: float, node: Node) -> Ints:
 def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     """numerics.md#softmax."""
     table = _exponentials(graph.input(node, 0).scale, float(node.attrs["beta"]), node)
-    rows = inputs[0].reshape(-1, inputs[0].shape[-1]).astype(np.int64)
+    rows = inputs[0].reshape(-1, graph.input(node, 0).shape[-1]).astype(np.int64)
     exponentials = table[rows.max(axis=1, keepdims=True) - rows]
     sums = rounding_divide_by_pot(exponentials, _SUM_BITS).sum(axis=1)
     out = np.empty_like(rows)

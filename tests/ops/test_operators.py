@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgeq import ops
 from edgeq.convert import read_tflite, write_tflite
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, QuantParams
 from edgeq.ops import broadcast, conv2d, logistic, lut, mean, numerics
 from edgeq.plan.fold_pad import fold_pad
@@ -165,6 +165,36 @@ def test_six_is_quantised_in_float32(half: int) -> None:
     top = np.full((1, 1, 1, 1), 127, np.int8)
     assert ops.run(graph, {"x": top})["y"] == half + 1 - 100
     assert_equals_tflm(graph, {"x": top})
+
+
+def test_a_shrunk_axis_that_runs_backwards_is_refused() -> None:
+    """TFLite Micro goes round its loop not once, and leaves in the output what the arena held."""
+    b = Builder("shrunk")
+    x = b.activation("x", (1, 4, 3), 0.1, 0)
+    tables = [b.constant(f"t{i}", np.array(t, np.int32)) for i, t in enumerate(([0, 2, 0], [1, 1, 3], [1, -1, 1]))]
+    masks = dict(begin_mask=0, end_mask=0, ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=2, offset=False)
+    graph = b.graph(b.node("STRIDED_SLICE", [x, *tables], b.like("y", x, (1, 3)), **masks))
+    with pytest.raises(Unsupported, match="backwards along axis 1"):
+        ops.check(graph)
+    feeds = {"x": np.full((1, 4, 3), 77, np.int8)}
+    assert 77 not in tflm_outputs(graph, feeds)[0]
+
+
+@pytest.mark.parametrize(("op", "output"), [("LOGISTIC", logistic.LOGISTIC_OUTPUT), ("TANH", logistic.TANH_OUTPUT)])
+def test_scales_that_tflite_would_shift_out_of_an_int64_are_refused(op: str, output: QuantParams) -> None:
+    below = float(np.nextafter(np.float32(2**35), np.float32(0)))
+    last, beyond = (lut.case(op, (scale, output.scale[0]), (-3, output.zero_point[0])) for scale in (below, 2.0**35))
+    assert_equals_tflm(last, inputs_of(last))
+    with pytest.raises(Unsupported, match="input scale of"):
+        ops.check(beyond)
+
+
+def test_softmax_of_one_number_in_a_batch() -> None:
+    """A tensor [1] is one sample of no axes: each sample is a row of its own."""
+    b = Builder("softmax")
+    x = b.activation("x", (1,), 0.1, 0)
+    y = b.node("SOFTMAX", [x], b.activation("y", (1,), 1 / 256, -128), beta=1.0)
+    assert_equals_tflm(b.graph(y), inputs_of(b.graph(y)))
 
 
 # Random shapes, scales and paddings. Each example draws several graphs, since starting the program and hypothesis'
