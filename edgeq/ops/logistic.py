@@ -37,7 +37,7 @@ def _check(expected: QuantParams) -> Callable[[Graph, Node], None]:
                 f"not {y.scale:g} and {y.zero_point}",
                 where=f"node {node.name}",
             )
-        if not 2**-28 <= graph.input(node, 0).scale < 2**35:  # TFLite would shift by fewer than no bits, or more than 62
+        if not 2**-28 <= graph.input(node, 0).scale < 2**35:  # TFLite would shift by -1, or by 63 bits
             raise Unsupported(
                 f"{node.op} of an input scale of {graph.input(node, 0).scale:g}", where=f"node {node.name}"
             )
