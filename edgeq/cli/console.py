@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeq.errors import EdgeqError
+from edgeq.link.escape import escape
 
 INTERRUPTED = 130
 INTERNAL_FAULT = 70
@@ -38,6 +39,11 @@ err = Console(stderr=True, highlight=False)
 P = ParamSpec("P")
 
 
+def plain(text: str) -> Text:
+    """Text as it is, without markup. The name of a tensor, say, comes of a file and cannot steer the terminal."""
+    return Text("\n".join("\t".join(escape(part) for part in line.split("\t")) for line in text.split("\n")))
+
+
 class PlainProgress:
     """One line a step: for logs, pipes and CI."""
 
@@ -54,7 +60,7 @@ class PlainProgress:
 
     def note(self, text: str) -> None:
         """A line of its own."""
-        err.print(Text(f"note: {text}"))
+        err.print(plain(f"note: {text}"))
 
     def finish(self) -> None:
         """Prints the last step."""
@@ -78,11 +84,11 @@ class LiveProgress:
     def update(self, fraction: float, text: str = "") -> None:
         """Moves the bar."""
         if self._task is not None:
-            self._bars.update(self._task, completed=min(fraction, 1.0), detail=Text(text[:40]).plain)
+            self._bars.update(self._task, completed=min(fraction, 1.0), detail=escape(text[:40]))
 
     def note(self, text: str) -> None:
         """A line above the bars."""
-        self._bars.console.print(Text(f"note: {text}"))
+        self._bars.console.print(plain(f"note: {text}"))
 
     def finish(self) -> None:
         """Completes the last bar."""
@@ -122,7 +128,7 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int]
         numeric = bool(body) and all(isinstance(row[i], int) for row in body)
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        drawn.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row))
+        drawn.add_row(*(plain(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row))
     _print_table(drawn)
 
 
@@ -132,7 +138,7 @@ def pairs(rows: Iterable[tuple[str, str]]) -> None:
     drawn.add_column(style="dim", no_wrap=True)
     drawn.add_column(overflow="fold")
     for name, value in rows:
-        drawn.add_row(Text(name), Text(value))
+        drawn.add_row(plain(name), plain(value))
     _print_table(drawn)
 
 
@@ -147,7 +153,7 @@ def _print_table(drawn: Table) -> None:
 
 def say(text: str) -> None:
     """A plain line on stdout."""
-    out.print(Text(text))
+    out.print(plain(text))
 
 
 def print_json(value: Any) -> None:
@@ -177,7 +183,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         except Exception as e:
             if os.environ.get("EDGEQ_DEBUG"):
                 raise
-            err.print(Text(f"a fault in edgeq itself: {type(e).__name__}: {e}"))
+            err.print(plain(f"a fault in edgeq itself: {type(e).__name__}: {e}"))
             err.print(Text("  try: run it again with EDGEQ_DEBUG=1 and report what it prints"))
             raise typer.Exit(INTERNAL_FAULT) from None
 
@@ -186,10 +192,10 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 
 def _show(error: EdgeqError, *, as_json: bool) -> None:
     line = Text("error: ", style="bold red")
-    line.append(f"{error.where}: {error.what}" if error.where else error.what, style="default")
+    line.append(plain(f"{error.where}: {error.what}" if error.where else error.what).plain, style="default")
     err.print(line, soft_wrap=True)
     if error.hint:
-        err.print(Text(f"  try: {error.hint}"), soft_wrap=True)
+        err.print(plain(f"  try: {error.hint}"), soft_wrap=True)
     if as_json:
         fields = {"what": error.what, "where": error.where, "hint": error.hint, "exit_code": error.exit_code}
         print_json({"error": fields})

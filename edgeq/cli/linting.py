@@ -34,6 +34,7 @@ def lint(
             console.pairs([(f"{rule}:", hint) for rule, hint in hints])
             console.say("")
         count = Counter(f.severity for f in findings)
-        console.say(", ".join(f"{count[kind]} {kind}s" for kind in ("error", "warning", "note")))
+        kinds = ("error", "warning", "note")
+        console.say(", ".join(f"{count[kind]} {kind}{'' if count[kind] == 1 else 's'}" for kind in kinds))
     if refused(findings):
         raise typer.Exit(CheckFailed.exit_code)

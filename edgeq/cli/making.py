@@ -83,12 +83,15 @@ def quantize(
 
 @console.command
 def convert(
-    onnx: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="A QDQ ONNX model.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A QDQ .onnx, or a .tflite to be written anew.")],
     output: Out = Path("model.tflite"),
     json_output: Json = False,
 ) -> None:
-    """QDQ ONNX to a wholly integer .tflite, or an error that names the rule and the node."""
-    facts = making.convert_to(onnx, output)
+    """QDQ ONNX to a wholly integer .tflite, or an error that names the rule, the node and, if known, your line.
+
+    A .tflite of others is written anew: without the conversion of float or uint8 ends, its constants aligned.
+    """
+    facts = making.convert_to(file, output)
     if json_output:
         console.print_json(facts)
     else:

@@ -29,11 +29,11 @@ from edgeq.convert.passes.tidy import tidy
 from edgeq.convert.passes.to_nhwc import to_nhwc
 from edgeq.convert.passes.turn_gemm import turn_gemm
 from edgeq.convert.source_lines import with_line
-from edgeq.convert.tflite import file_layout, read_tflite, write_tflite
+from edgeq.convert.tflite import file_layout, is_tflite, read_tflite, write_tflite
 from edgeq.errors import BadInput, EdgeqError
 from edgeq.graph import Graph
 
-__all__ = ["convert_onnx", "file_layout", "integer_edges", "read_tflite", "write_tflite"]
+__all__ = ["convert_onnx", "file_layout", "integer_edges", "is_tflite", "read_tflite", "write_tflite"]
 
 
 def convert_onnx(data: bytes, name: str) -> Graph:

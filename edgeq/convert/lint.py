@@ -21,12 +21,11 @@ from edgeq.convert.passes.integer_edges import EDGE_TYPES, integer_edges
 from edgeq.convert.tflite import SCHEMA_VERSION, read_operators, read_tflite
 from edgeq.errors import BadInput, EdgeqError
 from edgeq.graph import Graph
-from edgeq.images.tflite_outline import OperatorOutline, Outline, TensorOutline, read_outlines
+from edgeq.images.tflite_outline import TYPE_NAMES, OperatorOutline, Outline, TensorOutline, read_outlines
 from edgeq.ops.logistic import LOGISTIC_OUTPUT, TANH_OUTPUT
 from edgeq.ops.softmax import OUTPUT as SOFTMAX_OUTPUT
 
 _TYPES = schema.TensorType
-_TYPE_NAMES = {code: name for name, code in vars(_TYPES).items() if isinstance(code, int)}
 _RANGES = {_TYPES.INT8: (-128, 127), _TYPES.UINT8: (0, 255), _TYPES.INT16: (-32768, 32767)}
 
 
@@ -124,7 +123,7 @@ class _Graph:
         if tensor.offset is None and min(tensor.shape, default=1) < 1:
             yield Finding("dynamic-shape", where, f"its shape {list(tensor.shape)} is not fixed")
         if tensor.offset is not None and tensor.constant_bytes != tensor.bytes and not tensor.sparse:
-            said = f"{_TYPE_NAMES.get(tensor.type, tensor.type)}{list(tensor.shape)}"
+            said = f"{TYPE_NAMES.get(tensor.type, tensor.type)}{list(tensor.shape)}"
             yield Finding("constant-size", where, f"holds {tensor.constant_bytes} bytes, {said} takes {tensor.bytes}")
         if tensor.offset is not None and tensor.type == _TYPES.INT32 and tensor.offset % 4:
             yield Finding("unaligned-constant", where, f"an int32 constant at byte {tensor.offset} of the file")
@@ -181,7 +180,7 @@ class _Graph:
         inputs, outputs = self.outline.inputs, self.outline.outputs
         first = operator.name == "QUANTIZE" and x in inputs and x not in outputs and self.readers[x] == 1
         last = y in outputs and not self.readers[y] and x not in inputs
-        kinds = [_TYPE_NAMES[self.tensors[t].type].lower() for t, end in ((x, first), (y, last)) if end]
+        kinds = [TYPE_NAMES[self.tensors[t].type].lower() for t, end in ((x, first), (y, last)) if end]
         return next((kind for kind in kinds if kind in EDGE_TYPES), "")
 
     def _of_operator(self, operator: OperatorOutline, in_float: bool) -> Iterator[tuple[str, str]]:
@@ -271,7 +270,7 @@ class _Graph:
             yield "slow-kernel", "ESP-NN has no kernel for it"
 
     def _of_engine(self, operator: OperatorOutline, where: str, answer: Graph | EdgeqError) -> Iterator[Finding]:
-        kinds = [_TYPE_NAMES.get(t.type, "") for t in self._activations(operator)]
+        kinds = [TYPE_NAMES.get(t.type, "") for t in self._activations(operator)]
         if not operator.custom and operator.name in _CONVERSIONS and "FLOAT32" in kinds:
             yield Finding("float-island", where, f"converts between {' and '.join(kinds).lower()} inside the model")
             return

@@ -75,7 +75,9 @@ def _parse(data: bytes, name: str) -> onnx.ModelProto:
     try:
         model.ParseFromString(data)
     except DecodeError as e:
-        raise BadInput("is not an ONNX model (it does not parse)", where=name) from e
+        raise BadInput(
+            "is not an ONNX model (it does not parse)", where=name, hint="make or download the file again"
+        ) from e
     version = next((o.version for o in model.opset_import if o.domain in ONNX_DOMAINS), None)
     if not model.graph.node or version is None:
         raise BadInput("is not an ONNX model (no graph or no opset)", where=name)

@@ -174,17 +174,23 @@ def file_layout(data: bytes, name: str = "model.tflite") -> FileLayout:
 _T = TypeVar("_T")
 
 
+def is_tflite(data: bytes) -> bool:
+    """Whether a file says so of itself."""
+    return data[4:8] == IDENTIFIER
+
+
 def _guarded(data: bytes, name: str, read: Callable[[Any], _T]) -> _T:
-    if len(data) < 8 or data[4:8] != IDENTIFIER:
-        raise BadInput("is not a .tflite file (its identifier TFL3 is missing)", where=name)
+    if not is_tflite(data):
+        raise BadInput(
+            "is not a .tflite file (its identifier TFL3 is missing)", where=name,
+            hint="`edgeq convert` makes one of a QDQ .onnx, `edgeq quantize` the .onnx of a float model",
+        )  # fmt: skip
     try:
         return read(schema.Model.GetRootAs(data, 0))
     except EdgeqError as e:
         raise e if e.where else type(e)(e.what, where=name, hint=e.hint) from e
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as e:
-        raise BadInput(
-            f"is damaged or truncated ({type(e).__name__})", where=name, hint="make or download the file again"
-        ) from e
+        raise BadInput("is damaged or truncated", where=name, hint="make or download the file again") from e
 
 
 def _subgraph(model: Any) -> Any:

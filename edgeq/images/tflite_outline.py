@@ -20,6 +20,7 @@ IDENTIFIER = b"TFL3"
 CUSTOM = "CUSTOM"
 
 _NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+TYPE_NAMES = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
 _TYPE_BITS = {
     **{getattr(schema.TensorType, name): 64 for name in ("INT64", "UINT64", "FLOAT64", "COMPLEX64")},
     **{getattr(schema.TensorType, name): 32 for name in ("FLOAT32", "INT32", "UINT32")},
@@ -108,7 +109,10 @@ def read_outline(data: bytes, name: str = "model.tflite") -> Outline:
 def read_outlines(data: bytes, name: str = "model.tflite") -> tuple[Outline, ...]:
     """The outline of every graph of a `.tflite`; BadInput for a damaged file."""
     if len(data) < 8 or data[4:8] != IDENTIFIER:
-        raise BadInput("is not a .tflite file (its identifier TFL3 is missing)", where=name)
+        raise BadInput(
+            "is not a .tflite file (its identifier TFL3 is missing)", where=name,
+            hint="`edgeq convert` makes one of a QDQ .onnx, `edgeq quantize` the .onnx of a float model",
+        )  # fmt: skip
     try:
         model, entries = schema.Model.GetRootAs(data, 0), Entries(len(data))
         count = entries.take(model.SubgraphsLength())
@@ -116,9 +120,7 @@ def read_outlines(data: bytes, name: str = "model.tflite") -> tuple[Outline, ...
     except BadInput as e:
         raise BadInput(e.what, where=name, hint=e.hint) from e
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as e:
-        raise BadInput(
-            f"is damaged or truncated ({type(e).__name__})", where=name, hint="make or download the file again"
-        ) from e
+        raise BadInput("is damaged or truncated", where=name, hint="make or download the file again") from e
 
 
 def _outline(model: Any, sub: Any, entries: Entries) -> Outline:

@@ -112,7 +112,7 @@ def require_int8(graph: Graph, node: Node, *tensors: Tensor) -> None:
             raise Unsupported(
                 f"{node.op} needs int8 activations quantised per tensor; {tensor.name} is {tensor.dtype}",
                 where=f"node {node.name}",
-                hint="only wholly integer models are accepted",
+                hint="`edgeq lint` says all that is not int8; quantise the whole model",
             )
 
 

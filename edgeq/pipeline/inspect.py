@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq import ops
-from edgeq.convert import convert_onnx, read_tflite
+from edgeq.convert import convert_onnx, integer_edges, is_tflite, read_tflite
 from edgeq.errors import Unsupported
 from edgeq.graph import ABSENT, Graph, Tensor
 from edgeq.images import app, model, partitions
+from edgeq.images.tflite_outline import TYPE_NAMES, Outline, TensorOutline, read_outline
 from edgeq.pipeline.run_folder import MODEL_TFLITE, read_file
+from edgeq.pipeline.source import Source
 from edgeq.plan import Plan, decode_plan
 
 Facts = dict[str, str | int | float]
@@ -30,9 +32,14 @@ def inspect(path: Path) -> Inspection:
     """Any stage's file, told by its first bytes; a run folder stands for its `.tflite`."""
     path = path / MODEL_TFLITE if path.is_dir() else path
     data = read_file(path)
+    with Source("tflite", str(path), str(path)).errors():
+        return _inspect(data, path)
+
+
+def _inspect(data: bytes, path: Path) -> Inspection:
     name = str(path)
-    if data[4:8] == b"TFL3":
-        return _graph("tflite", read_tflite(data, name), len(data))
+    if is_tflite(data):
+        return _tflite(data, name)
     if data[:4] == b"EQPL":
         return _plan(decode_plan(data, name), len(data))
     if data[:4] == b"EQMI":
@@ -47,6 +54,37 @@ def inspect(path: Path) -> Inspection:
         "is of no kind that edgeq knows", where=name,
         hint="QDQ .onnx, .tflite, plan, model image, application image, partition table, or a run folder",
     )  # fmt: skip
+
+
+def _tflite(data: bytes, name: str) -> Inspection:
+    """With all that edgeq knows of its operators, or in outline where it does not know one of them."""
+    try:
+        graph = read_tflite(data, name)
+        integer = integer_edges(graph)
+        return _graph("tflite" if integer is graph else "tflite, with int8 ends", integer, len(data))
+    except Unsupported as e:
+        return _outline(read_outline(data, name), f"tflite, in outline: {e.what}", len(data))
+
+
+def _outline(outline: Outline, kind: str, size: int) -> Inspection:
+    tensors = outline.tensors
+    facts: Facts = {
+        "bytes": size,
+        "inputs": ", ".join(_in_outline(tensors[i]) for i in outline.inputs),
+        "outputs": ", ".join(_in_outline(tensors[i]) for i in outline.outputs),
+        "operators": len(outline.operators),
+    }
+    rows = [
+        (i, o.name, ", ".join(_in_outline(tensors[t]) for t in o.outputs if t >= 0),
+         sum(tensors[t].constant_bytes for t in o.inputs if t >= 0), o.version)
+        for i, o in enumerate(outline.operators)
+    ]  # fmt: skip
+    return Inspection(kind, facts, ("#", "operator", "writes", "constants, bytes", "version"), tuple(rows))
+
+
+def _in_outline(tensor: TensorOutline) -> str:
+    said = f"{tensor.name} {TYPE_NAMES.get(tensor.type, str(tensor.type)).lower()}[{_dims(tensor.shape)}]".strip()
+    return f"{said} ({tensor.scales[0]:.6g}, {tensor.zero_points[0]})" if tensor.scales and tensor.zero_points else said
 
 
 def _graph(kind: str, graph: Graph, size: int) -> Inspection:
@@ -115,7 +153,11 @@ def _partitions(table: partitions.PartitionTable) -> Inspection:
 
 
 def _shape(tensor: Tensor) -> str:
-    return "x".join(str(d) for d in tensor.shape)
+    return _dims(tensor.shape)
+
+
+def _dims(shape: tuple[int, ...]) -> str:
+    return "x".join(str(d) for d in shape)
 
 
 def _quant(tensor: Tensor) -> str:
@@ -132,4 +174,5 @@ def _shown(metadata: str) -> str:
 
 
 def _tensor(tensor: Tensor) -> str:
-    return f"{tensor.name} {tensor.dtype}[{_shape(tensor)}] ({_quant(tensor)})"
+    said = f"{tensor.name} {tensor.dtype}[{_shape(tensor)}]"
+    return f"{said} ({_quant(tensor)})" if tensor.quant else said

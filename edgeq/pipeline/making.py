@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq import ops
 from edgeq.boards.board import load_board
+from edgeq.convert import is_tflite
 from edgeq.errors import BadInput, Unsupported
 from edgeq.flash.esptool import FlashResult
 from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
 from edgeq.pipeline.float_models import data_facts, load_keras, load_torch
-from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert, load_tflite
+from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert, load_tflite, rewrite
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import APP, BOOTLOADER, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
 from edgeq.pipeline.scoring import integer_top1
@@ -114,11 +115,11 @@ def _torch_to(source: Source, output: Path, options: QuantiseOptions, progress: 
     )  # fmt: skip
 
 
-def convert_to(onnx: Path, output: Path) -> dict[str, str | int]:
-    """Converts a QDQ ONNX file and writes the `.tflite`; returns what it holds."""
-    data, source = read_file(onnx), Source("onnx", str(onnx), onnx.stem)
+def convert_to(file: Path, output: Path) -> dict[str, str | int]:
+    """Converts a QDQ ONNX file, or reads a `.tflite`, and writes the `.tflite` anew; returns what it holds."""
+    data, source = read_file(file), Source("onnx", str(file), file.stem)
     with source.errors():
-        converted = convert(data, source.name)
+        converted = rewrite(data, source.name) if is_tflite(data) else convert(data, source.name)
     write_file(output, converted.tflite)
     graph = converted.graph
     counts: dict[str, int] = {}

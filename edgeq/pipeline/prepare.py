@@ -106,6 +106,11 @@ def convert(data: bytes, name: str) -> Converted:
     return load_tflite(write_tflite(convert_onnx(data, name)), name, onnx=data)
 
 
+def rewrite(data: bytes, name: str) -> Converted:
+    """A `.tflite` of others written anew: the same graph with int8 ends, its constants on 16 bytes."""
+    return load_tflite(write_tflite(load_tflite(data, name).graph), name)
+
+
 def load_tflite(data: bytes, name: str, *, onnx: bytes | None = None) -> Converted:
     """A checked int8 `.tflite`; one with float or uint8 ends is written anew without them."""
     graph = read_tflite(data, name)
