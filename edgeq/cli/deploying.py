@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
+from edgeq.cli.explaining import print_hints
 from edgeq.cli.options import (
     BoardName,
     DataOption,
@@ -17,6 +18,7 @@ from edgeq.cli.options import (
     EffortOption,
     EngineName,
     EngineOption,
+    ExplainOption,
     InputShapeOption,
     Json,
     ObserverOption,
@@ -60,6 +62,7 @@ def deploy(
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
     observer: ObserverOption = None,
     effort: EffortOption = EffortName.quick,
+    explain: ExplainOption = False,
     json_output: Json = False,
 ) -> None:
     """Quantise, convert, plan, build, flash, verify, benchmark and report."""
@@ -69,7 +72,7 @@ def deploy(
             engine=engine.value, runs=runs,
             options=QuantiseOptions(
                 not per_tensor, observer.value if observer else None, effort=effort.value, data=data,
-                input_shape=shape_of(input_shape),
+                input_shape=shape_of(input_shape), explain=explain,
             ),
             progress=progress, command=_command_line(),
         )  # fmt: skip
@@ -164,6 +167,8 @@ def _count(inputs: str) -> int:
 def _print_report(report: Report) -> None:
     console.pairs(summary_rows(report))
     console.say("")
+    if report.quantisation and report.quantisation.hints:
+        print_hints(report.quantisation)
     _print_ledger(report.ledger.hops)
     console.say("")
     if report.engines:

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
+from edgeq.cli.explaining import print_moved, print_quantisation
 from edgeq.cli.options import (
     DataOption,
     EffortName,
     EffortOption,
+    ExplainOption,
     InputShapeOption,
     Json,
     ObserverOption,
@@ -23,6 +25,7 @@ from edgeq.errors import BadInput
 from edgeq.pipeline import making
 from edgeq.pipeline.inspect import inspect as inspect_step
 from edgeq.pipeline.prepare import QuantiseOptions
+from edgeq.pipeline.run_folder import write_file
 from edgeq.report.wording import percent
 
 
@@ -44,6 +47,10 @@ def quantize(
     effort: EffortOption = EffortName.quick,
     preset: PresetOption = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Calibration samples.")] = 256,
+    explain: ExplainOption = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="A page with all of it, and pictures.")
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Float to INT8 QDQ ONNX, of Keras to .tflite, with accuracy before and after and the SQNR of every layer."""
@@ -51,10 +58,12 @@ def quantize(
         raise BadInput(f"--preset {preset} chooses observer and effort itself", hint="either the preset or the others")
     per_channel = not per_tensor and preset is None
     options = QuantiseOptions(
-        per_channel, observer.value if observer else None, samples, effort.value, data, shape_of(input_shape)
+        per_channel, observer.value if observer else None, samples, effort.value, data, shape_of(input_shape), explain
     )
     with console.progress() as progress:
         done = making.quantise_to(model, output, options, progress)
+    if report is not None:
+        write_file(report, done.html().encode())
     if json_output:
         console.print_json(done.as_json())
         return
@@ -68,17 +77,12 @@ def quantize(
     )
     for warning in done.warnings:
         console.say(f"warning: {warning}")
-    if done.effects:
-        effects = [
-            (e.repair, f"{e.before_db:.1f}", f"{e.after_db:.1f}", "yes" if e.kept else "no") for e in done.effects
-        ]
-        console.say("")
-        console.table("", ("repair", "without, dB", "with, dB", "kept"), effects)
-    if done.sqnr:
-        console.say("")
-        rows = [(name, shape, f"{db:5.1f}") for name, shape, db in done.sqnr]
-        console.table("", ("activation", "shape", "SQNR, dB"), rows)
-    console.say(f"\n{done.output}")
+    console.say("")
+    if done.moved:
+        print_moved(done.moved)
+    if done.quantisation is not None:
+        print_quantisation(done.quantisation)
+    console.say(str(done.output))
 
 
 @console.command

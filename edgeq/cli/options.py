@@ -86,6 +86,9 @@ EffortOption = Annotated[
     EffortName,
     typer.Option("--effort", help="normal corrects biases; best also equalises layers and rounds weights adaptively."),
 ]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Measure what each layer costs, by leaving one after the other in float.")
+]
 PresetOption = Annotated[
     PresetName | None, typer.Option("--preset", help="note: per-tensor weights, min-max ranges, nothing repaired.")
 ]

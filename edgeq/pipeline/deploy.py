@@ -214,7 +214,10 @@ def _report(
         board=board,
         engine=measured[0].engine,
         engine_version=measured[0].version,
-        accuracy=Accuracy(float_top1=score.float_top1, int8_top1=score.int8_top1, samples=score.samples)
+        accuracy=Accuracy(
+            float_top1=score.float_top1, int8_top1=score.int8_top1, samples=score.samples,
+            qdq_top1=score.qdq_top1, moved=score.moved,
+        )
         if score
         else None,
         sizes=Sizes(
@@ -230,6 +233,7 @@ def _report(
         latency=measured[0].latency,
         engines=measured if len(measured) > 1 else (),
         sqnr=tuple(Sqnr(name=name, db=db if abs(db) < 1e3 else None) for name, db in prepared.sqnr),
+        quantisation=prepared.quantisation,
         command=command,
         versions=versions(),
     )  # fmt: skip

@@ -44,8 +44,9 @@ def quantisation_of(done: QuantizedModel, effort: str) -> Quantisation:
         samples=len(done.ledger.labels),
         activations=tuple(
             Activation(
-                name=a.name, shape=a.shape, db=_db(a.sqnr_db), own_db=_db(a.own_sqnr_db), range=a.range, seen=a.seen,
-                clipped=a.clipped, levels=a.levels, channel_spread=a.channel_spread,
+                name=a.name, shape=a.shape, db=_db(a.sqnr_db), own_db=_db(a.own_sqnr_db),
+                median_channel_db=_db(a.median_channel_db), range=a.range, seen=a.seen, clipped=a.clipped,
+                levels=a.levels, channel_spread=a.channel_spread,
                 histogram=_bars(a.histogram) if a.name in worst else None,
             )
             for a in done.activations

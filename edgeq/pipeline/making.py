@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,15 @@ from edgeq.errors import BadInput, Unsupported
 from edgeq.flash.esptool import FlashResult
 from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
+from edgeq.pipeline.explanation import moved, quantisation_of
 from edgeq.pipeline.float_models import data_facts, load_keras, load_torch
 from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert, load_tflite, rewrite
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import APP, BOOTLOADER, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
-from edgeq.pipeline.scoring import integer_top1
+from edgeq.pipeline.scoring import integer_answers
 from edgeq.pipeline.source import Source, resolve
+from edgeq.report.html import quantisation_html
+from edgeq.report.quantisation import Moved, Quantisation
 
 if TYPE_CHECKING:  # torch is imported by the step that needs it
     from edgeq.quantize.effort import Effect
@@ -31,9 +34,12 @@ class Quantised:
     """What `quantize` says: top-1 shares on `samples` held-out samples, and each activation's SQNR in dB.
 
     `qdq_top1` is simulated in float, which edgeq's own quantiser alone does; `int8_top1` is the integer reference's,
-    null where `not_integer` says what of the network has no integer form yet. `effects` are the repairs' on the output's SQNR in dB.
+    null where `not_integer` says what of the network has no integer form yet. `effects` are the repairs' on the
+    output's SQNR in dB. `moved` are the samples that the integer network takes for another class than the float one;
+    the simulated one's where there is no other. `quantisation` is all that edgeq's own quantiser found out.
     """
 
+    name: str
     float_top1: float
     qdq_top1: float | None
     int8_top1: float | None
@@ -44,6 +50,18 @@ class Quantised:
     warnings: tuple[str, ...]
     sqnr: tuple[tuple[str, str, float], ...]
     output: Path
+    moved: tuple[Moved, ...] = ()
+    quantisation: Quantisation | None = None
+
+    @property
+    def scores(self) -> list[tuple[str, float]]:
+        """What was scored, and its top-1 as a share."""
+        named = (("float", self.float_top1), ("INT8, simulated", self.qdq_top1), ("INT8, integer", self.int8_top1))
+        return [(name, top1) for name, top1 in named if top1 is not None]
+
+    def html(self) -> str:
+        """All of it as a page that needs nothing but itself."""
+        return quantisation_html(self.name, self.scores, self.samples, self.moved, self.quantisation)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`; what lost nothing has null dB."""
@@ -52,7 +70,12 @@ class Quantised:
             for e in self.effects
         ]
         rows = [{"name": n, "shape": s, "db": _finite(db)} for n, s, db in self.sqnr]
-        return {**asdict(self), "effects": repairs, "sqnr": rows, "output": str(self.output)}
+        known = self.quantisation.model_dump(mode="json") if self.quantisation else None
+        pairs = [pair.model_dump() for pair in self.moved]
+        flat = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            **flat, "effects": repairs, "sqnr": rows, "output": str(self.output), "moved": pairs, "quantisation": known,
+        }  # fmt: skip
 
 
 def _finite(db: float) -> float | None:
@@ -79,10 +102,11 @@ def _keras_to(source: Source, output: Path, options: QuantiseOptions, progress: 
     write_file(output, model.tflite)
     progress.step("score the integer network")
     held_out = done.held_out
-    int8_top1 = integer_top1(model.graph, as_int8(model.graph, held_out.inputs_nhwc), held_out.labels, progress)
+    int8_classes = integer_answers(model.graph, as_int8(model.graph, held_out.inputs_nhwc), progress)
     return Quantised(
-        held_out.share_right(done.float_classes), None, int8_top1, "", len(held_out.labels), "TensorFlow", (),
-        done.warnings, (), output,
+        model.name, held_out.share_right(done.float_classes), None, held_out.share_right(int8_classes), "",
+        len(held_out.labels), "TensorFlow", (), done.warnings, (), output,
+        moved(done.float_classes, int8_classes, held_out.labels, done.recipe.labels),
     )  # fmt: skip
 
 
@@ -97,21 +121,24 @@ def _torch_to(source: Source, output: Path, options: QuantiseOptions, progress: 
         observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
         calibration_samples=options.calibration_samples,
         effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
+        explain=options.explain,
         progress=lambda stage, at, total: progress.update(at / max(total, 1), stage),
     )
     write_file(output, done.onnx_bytes)
     rows = tuple((a.name, "x".join(str(d) for d in a.shape), a.sqnr_db) for a in done.activations)
     progress.step("score the integer network")
-    int8_top1, not_integer = None, ""
+    int8_classes, int8_top1, not_integer = done.qdq_classes, None, ""
     try:
         graph = convert(done.onnx_bytes, done.name).graph
         inputs = as_int8(graph, done.held_out.inputs_nhwc)
-        int8_top1 = integer_top1(graph, inputs, done.held_out.labels, progress)
+        int8_classes = integer_answers(graph, inputs, progress)
+        int8_top1 = done.held_out.share_right(int8_classes)
     except Unsupported as error:
         not_integer = f"not run: {error.what}"
+    changed = moved(done.float_classes, int8_classes, done.held_out.labels, done.labels)
     return Quantised(
-        done.float_top1, done.qdq_top1, int8_top1, not_integer, len(done.held_out.labels), done.observer,
-        done.effects, done.warnings, rows, output,
+        done.name, done.float_top1, done.qdq_top1, int8_top1, not_integer, len(done.held_out.labels), done.observer,
+        done.effects, done.warnings, rows, output, changed, quantisation_of(done, options.effort),
     )  # fmt: skip
 
 

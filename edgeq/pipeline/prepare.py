@@ -18,6 +18,7 @@ from edgeq.errors import BadInput
 from edgeq.graph import FileLayout, Graph, QuantParams
 from edgeq.images.model import ModelImage, write_model_image
 from edgeq.pipeline.board import target_of
+from edgeq.pipeline.explanation import moved, quantisation_of
 from edgeq.pipeline.float_models import data_facts, load_keras, load_torch
 from edgeq.pipeline.pictures import picture_rule
 from edgeq.pipeline.progress import Progress
@@ -32,23 +33,29 @@ from edgeq.pipeline.run_folder import (
     RunFolder,
     read_file,
 )
-from edgeq.pipeline.scoring import integer_top1
+from edgeq.pipeline.scoring import integer_answers, integer_top1
 from edgeq.pipeline.source import Source
 from edgeq.pipeline.tflm_arena import TflmArena, tflm_arena
 from edgeq.plan import Plan, build_plan, encode_plan
 from edgeq.preprocess import IntegerRule, c_header, encode_section
 from edgeq.quantize.recipe import Shape
+from edgeq.report.quantisation import Moved, Quantisation
 
 GOLDEN_SAMPLES = 16
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-1 shares on `samples` held-out samples: the float network's, and the integer reference's."""
+    """Top-1 shares on `samples` held-out samples: the float network's, and the integer reference's.
+
+    `qdq_top1` is the simulated one's, `moved` what the integer one takes for another class, where these are known.
+    """
 
     float_top1: float
     int8_top1: float
     samples: int
+    qdq_top1: float | None = None
+    moved: tuple[Moved, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class QuantiseOptions:
     """How a float model is quantised. Without an observer, it is the effort's (edgeq/quantize/effort.py).
 
     `data` names a data set in place of model.toml's; `input_shape` (NHWC) is for a factory without a model.toml.
+    `explain` measures what each layer costs.
     """
 
     per_channel: bool = True
@@ -64,6 +72,7 @@ class QuantiseOptions:
     effort: str = "quick"
     data: str | None = None
     input_shape: Shape | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,7 @@ class Prepared:
     accuracy: Accuracy | None = None
     params: int = 0
     sqnr: tuple[tuple[str, float], ...] = ()
+    quantisation: Quantisation | None = None
     facts: dict[str, str] = field(default_factory=dict)
     pictures: IntegerRule | None = None
     tflm_arena: TflmArena | None = None
@@ -151,6 +161,7 @@ def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: Run
         observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
         calibration_samples=options.calibration_samples,
         effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
+        explain=options.explain,
         progress=lambda stage, done, total: progress.update(done / max(total, 1), stage),
     )
     for warning in quantised.warnings:
@@ -161,14 +172,18 @@ def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: Run
     model = convert(quantised.onnx_bytes, quantised.name)
     progress.step("score the integer network")
     held_out = as_int8(model.graph, quantised.held_out.inputs_nhwc)
-    int8_top1 = integer_top1(model.graph, held_out, quantised.held_out.labels, progress)
+    answers, truth = integer_answers(model.graph, held_out, progress), quantised.held_out.labels
+    accuracy = Accuracy(
+        quantised.float_top1, quantised.held_out.share_right(answers), len(truth), quantised.qdq_top1,
+        moved(quantised.float_classes, answers, truth, quantised.labels),
+    )  # fmt: skip
     ledger = quantised.ledger
     quant = _input_quant(model.graph)
     pictures, measured = picture_rule(loaded.recipe.input.rule, quant, ledger.stored, ledger.inputs_nhwc, progress)
     return _planned(
         model, as_int8(model.graph, ledger.inputs_nhwc), board, progress,
         labels=quantised.labels, pictures=pictures, float_inputs=ledger.inputs_nchw, torch_trace=quantised.trace,
-        accuracy=Accuracy(quantised.float_top1, int8_top1, len(held_out)), params=quantised.parameters,
+        accuracy=accuracy, params=quantised.parameters, quantisation=quantisation_of(quantised, options.effort),
         sqnr=tuple((a.name, a.sqnr_db) for a in quantised.activations),
         facts={"weights_sha256": quantised.weights_sha256, "observer": quantised.observer, "effort": options.effort,
                "weights": "per-channel" if options.per_channel else "per-tensor",

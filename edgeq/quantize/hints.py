@@ -20,7 +20,7 @@ from edgeq.quantize.weights import Weight
 LITTLE_LOST = 0.003
 FINE_DB = 20.0
 
-# A tensor whose own rounding leaves this much is no cause.
+# A tensor, or a channel of it, whose own rounding leaves this much is no cause.
 CLEAN_DB = 30.0
 
 CLIPPED_MOST = 0.001  # of a tensor's values
@@ -132,8 +132,8 @@ def _weights(findings: Findings) -> Hint | None:
 def _channels(findings: Findings) -> Hint | None:
     """An activation has one scale by TFLite's rules; equalisation brings its channels together."""
     found = sorted(
-        (a for a in findings.activations[1:-1] if a.channel_spread > SPREAD_MOST and a.own_sqnr_db < CLEAN_DB),
-        key=lambda a: a.own_sqnr_db,
+        (a for a in findings.activations[1:-1] if a.channel_spread > SPREAD_MOST and a.median_channel_db < CLEAN_DB),
+        key=lambda a: a.median_channel_db,
     )
     if not found or findings.effort == "best":
         return None
@@ -157,8 +157,8 @@ def _effort(findings: Findings) -> Hint | None:
 
 def _loss(findings: Findings) -> str:
     if findings.lost > LITTLE_LOST:
-        return f"costs {100 * findings.lost:.2f} points of top-1"
-    return f"leaves {findings.activations[-1].sqnr_db:.1f} dB in the output"
+        return f"simulated costs {100 * findings.lost:.2f} points of top-1"
+    return f"simulated leaves {findings.activations[-1].sqnr_db:.1f} dB in the output"
 
 
 def _names(found: Sequence[Activation | Weight]) -> tuple[str, ...]:

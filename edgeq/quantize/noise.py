@@ -22,6 +22,12 @@ def ratio_db(signal_power: float, noise_power: float) -> float:
     return 10 * math.log10(signal_power / noise_power) if signal_power > 0 else -math.inf
 
 
+def channels_db(signal: NDArray[np.floating[Any]], made: NDArray[np.floating[Any]], axis: int) -> list[float]:
+    """The SQNR of each channel that holds anything, where one large channel hides what the others lost."""
+    channels = zip(np.moveaxis(signal, axis, 0), np.moveaxis(made, axis, 0), strict=True)
+    return [sqnr_db(exact, result) for exact, result in channels if exact.any()]
+
+
 def channel_spread(values: NDArray[np.floating[Any]], axis: int) -> float:
     """The largest channel's magnitude over the median one's, of those channels that hold anything; at least 1.
 

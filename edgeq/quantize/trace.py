@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from edgeq.quantize.calibrate import Calibrated
 from edgeq.quantize.door import quiet, torch
 from edgeq.quantize.graphs import Graph, Node, is_dequantise, is_quantise
-from edgeq.quantize.noise import channel_spread, sqnr_db
+from edgeq.quantize.noise import channel_spread, channels_db, sqnr_db
 from edgeq.quantize.observers import RangeObserver
 from edgeq.quantize.ranges import Histogram, Range, fake_quantised, is_clipped, represented
 
@@ -23,7 +25,8 @@ class Activation:
 
     All but `seen` is measured on the samples that `measure` was given. `sqnr_db` is
     10 log10(sum(float^2) / sum((float - dequantised)^2)), noise of all earlier layers included; `own_sqnr_db` is that
-    of rounding this tensor alone. Both are infinite where nothing was lost. `seen` is the range of its floats in
+    of rounding this tensor alone, `median_channel_db` the median of that over its channels (the second axis) that hold
+    anything. All are infinite where nothing was lost. `seen` is the range of its floats in
     calibration, null where its scale is given by rule; `clipped` the share of floats beyond the levels; `levels` how
     many of the 256 occur; `channel_spread` the largest channel's magnitude over the median channel's.
     """
@@ -34,6 +37,7 @@ class Activation:
     zero_point: int
     sqnr_db: float
     own_sqnr_db: float
+    median_channel_db: float
     seen: Range | None
     clipped: float
     levels: int
@@ -69,6 +73,7 @@ def measure(
         signal, levels = floats[sources[label]], traced[label]
         exact = signal.astype(np.float64)
         bounds = represented(scale, zero_point)
+        alone = fake_quantised(exact, bounds)
         table.append(
             Activation(
                 label,
@@ -76,7 +81,8 @@ def measure(
                 scale,
                 zero_point,
                 sqnr_db=sqnr_db(signal, (levels.astype(np.float64) - zero_point) * scale),
-                own_sqnr_db=sqnr_db(signal, fake_quantised(exact, bounds)),
+                own_sqnr_db=sqnr_db(exact, alone),
+                median_channel_db=statistics.median(channels_db(exact, alone, axis=1) or [math.inf]),
                 seen=_seen(calibrated.observed, observed[sources[label]], scale, zero_point),
                 clipped=float(is_clipped(exact, bounds).mean()),
                 levels=len(np.unique(levels)),

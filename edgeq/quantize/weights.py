@@ -14,7 +14,7 @@ from edgeq.quantize.calibrate import Calibrated
 from edgeq.quantize.door import quiet, torch
 from edgeq.quantize.graphs import Graph, Layer, Node, constant, is_dequantise, layer_of
 from edgeq.quantize.names import maker_of
-from edgeq.quantize.noise import channel_spread, sqnr_db
+from edgeq.quantize.noise import channel_spread, channels_db, sqnr_db
 from edgeq.quantize.ranges import Histogram, Range
 
 LARGEST_LEVEL = 127
@@ -91,15 +91,13 @@ def _weight(
     label: str, layer: Layer, exact: NDArray[np.float32], made: NDArray[np.float64], scale: float, per_channel: bool
 ) -> Weight:
     axis = 1 if layer.is_transposed else 0
-    channels = zip(np.moveaxis(exact, axis, 0), np.moveaxis(made, axis, 0), strict=True)
-    held = [sqnr_db(signal, result) for signal, result in channels if signal.any()]
     edge = LARGEST_LEVEL * scale
     return Weight(
         label,
         exact.shape,
         per_channel,
         sqnr_db(exact, made),
-        min(held, default=math.inf),
+        min(channels_db(exact, made, axis), default=math.inf),
         channel_spread(exact, axis),
         (-edge, edge),
         Histogram.of(exact),

@@ -47,11 +47,13 @@ def accuracy_rows(score: Accuracy) -> list[tuple[str, float]]:
 
 def activation_table(activations: Sequence[Activation]) -> tuple[Head, Rows]:
     """In the network's order."""
-    head = ("activation", "shape", "SQNR, dB", "alone, dB", "range", "seen", "clipped", "levels", "channels")
+    head = (
+        "activation", "shape", "SQNR, dB", "alone, dB", "channel, dB", "range", "seen", "clipped", "levels", "channels",
+    )  # fmt: skip
     return head, [
         (
-            a.name, _shape(a.shape), decibels(a.db), decibels(a.own_db), span(a.range), span(a.seen), tiny(a.clipped),
-            str(a.levels), f"{a.channel_spread:.1f}",
+            a.name, _shape(a.shape), decibels(a.db), decibels(a.own_db), decibels(a.median_channel_db), span(a.range),
+            span(a.seen), tiny(a.clipped), str(a.levels), f"{a.channel_spread:.1f}",
         )
         for a in activations
     ]  # fmt: skip

@@ -85,9 +85,8 @@ def _pictures(made: Quantisation | None) -> list[Picture]:
             svg = histogram_chart(activation.histogram, activation.range, f"activation-{index}")
             seen = f", {explain.span(activation.seen)} in calibration" if activation.seen else ""
             clipped = f", {explain.tiny(activation.clipped)} clipped" if activation.clipped else ""
-            caption = (
-                f"{explain.decibels(activation.own_db)} dB alone, {activation.levels} levels in use{seen}{clipped}"
-            )
+            own, channel = explain.decibels(activation.own_db), explain.decibels(activation.median_channel_db)
+            caption = f"{own} dB alone, median channel {channel} dB; {activation.levels} levels in use{seen}{clipped}"
             pictures.append(Picture(f"{activation.name}, activations", svg, caption))
         weight = weights.get(activation.name)
         if weight is not None and weight.histogram:

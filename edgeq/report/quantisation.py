@@ -26,16 +26,17 @@ class Histogram(Part):
 class Activation(Part):
     """One int8 activation, measured on held-out samples.
 
-    `db` is its SQNR with the noise of all before it, `own_db` that of rounding it alone. `range` is what its levels
-    represent, `seen` what it held in calibration, null where its scale is fixed by rule. `clipped` is the share of
-    values beyond the levels, `levels` how many of the 256 occur, `channel_spread` the largest channel's magnitude over
-    the median one's. The layers that did worst have a histogram.
+    `db` is its SQNR with the noise of all before it, `own_db` that of rounding it alone, `median_channel_db` the same
+    of the median channel. `range` is what its levels represent, `seen` what it held in calibration, null where its
+    scale is fixed by rule. `clipped` is the share of values beyond the levels, `levels` how many of the 256 occur,
+    `channel_spread` the largest channel's magnitude over the median one's. The layers that did worst have a histogram.
     """
 
     name: Text
     shape: tuple[Count, ...]
     db: float | None
     own_db: float | None
+    median_channel_db: float | None
     range: Range
     seen: Range | None
     clipped: Share

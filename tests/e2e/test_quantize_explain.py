@@ -90,6 +90,8 @@ def test_noise_of_a_tensor_alone_and_of_all_before_it() -> None:
     assert rows["a"].own_sqnr_db == pytest.approx(sqnr_db(exact.numpy(), rounded.numpy()), abs=1e-3)
     dequantised = (traced["a"].astype(float) - zero_point) * scale
     assert rows["a"].sqnr_db == pytest.approx(sqnr_db(exact.numpy(), dequantised), abs=1e-4)
+    by_channel = sorted(sqnr_db(exact[:, c].numpy(), rounded[:, c].numpy()) for c in range(3))
+    assert rows["a"].median_channel_db == pytest.approx(by_channel[1], abs=1e-3)
     assert rows["a"].sqnr_db < rows["a"].own_sqnr_db
     assert rows["input"].sqnr_db == pytest.approx(rows["input"].own_sqnr_db, abs=0.05)
     assert rows["a"].histogram.counts.sum() == exact.numel()

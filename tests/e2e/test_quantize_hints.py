@@ -17,7 +17,7 @@ VALUES = Histogram.of(np.linspace(-1, 1, 10_001))
 
 
 def _activation(name: str, **changes: Any) -> Activation:
-    sound = Activation(name, (4, 8, 8), 2 / 255, 0, 40.0, 45.0, (-1.0, 1.0), 0.0, 256, 1.5, VALUES)
+    sound = Activation(name, (4, 8, 8), 2 / 255, 0, 40.0, 45.0, 44.0, (-1.0, 1.0), 0.0, 256, 1.5, VALUES)
     return replace(sound, **changes)
 
 
@@ -49,7 +49,7 @@ def _with(**changes: Any) -> list[Activation]:
 
 
 def test_a_network_that_lost_nothing_gets_no_hint() -> None:
-    spoiled = _with(clipped=0.5, own_sqnr_db=1.0, channel_spread=99.0)
+    spoiled = _with(clipped=0.5, own_sqnr_db=1.0, channel_spread=99.0, median_channel_db=1.0)
     assert hints(_findings(int8_top1=0.9, activations=spoiled, calibration_samples=1)) == ()
     assert hints(_findings(int8_top1=0.9 - 0.99 * LITTLE_LOST)) == ()
     assert hints(_findings(int8_top1=0.95)) == ()
@@ -122,10 +122,12 @@ def test_one_channel_rules_the_scale_of_the_weights() -> None:
 
 
 def test_one_channel_rules_the_scale_of_an_activation() -> None:
-    ruled = {"channel_spread": 20.0, "own_sqnr_db": 20.0}
+    ruled = {"channel_spread": 20.0, "median_channel_db": 20.0}
     found = _by_rule(_findings(activations=_with(**ruled)))["channels"]
     assert found.tries == "--effort best" and "20 times" in found.found and found.layers == ("b",)
     assert "channels" not in _by_rule(_findings(activations=_with(**ruled), effort="best"))
+    for sound in ({"channel_spread": 7.0}, {"median_channel_db": CLEAN_DB}):
+        assert "channels" not in _by_rule(_findings(activations=_with(**(ruled | sound))))
     # Equalisation reaches neither end.
     ends = [_activation("input", **ruled), _activation("a"), _activation("fc", **ruled)]
     assert "channels" not in _by_rule(_findings(activations=ends))

@@ -90,6 +90,7 @@ def _quantisation() -> dict[str, Any]:
         "shape": [16, 8, 8],
         "db": 31.7,
         "own_db": 34.2,
+        "median_channel_db": 28.5,
         "range": [-1.5, 2.25],
         "seen": [-1.75, 2.5],
         "clipped": 0.0031,
@@ -106,7 +107,15 @@ def _quantisation() -> dict[str, Any]:
         "range": [-0.5, 0.5],
         "histogram": {"low": -0.5, "high": 0.25, "counts": counts},
     }
-    fixed = {"db": None, "own_db": None, "range": [0.0, 0.99609375], "seen": None, "clipped": 0.0, "histogram": None}
+    fixed = {
+        "db": None,
+        "own_db": None,
+        "median_channel_db": None,
+        "range": [0.0, 0.99609375],
+        "seen": None,
+        "clipped": 0.0,
+        "histogram": None,
+    }
     return {
         "weight_scales": "per-tensor",
         "observer": "mse",

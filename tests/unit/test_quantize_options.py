@@ -14,11 +14,11 @@ class Reached(Exception):
     """Carries what the step was called with."""
 
 
-def _options(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[QuantiseOptions, str | None]:
-    seen: list[tuple[QuantiseOptions, str | None]] = []
+def _options(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> QuantiseOptions:
+    seen: list[QuantiseOptions] = []
 
-    def step(model: str, output: object, options: QuantiseOptions, data: str | None, progress: object) -> object:
-        seen.append((options, data))
+    def step(model: str, output: object, options: QuantiseOptions, progress: object) -> object:
+        seen.append(options)
         raise Reached
 
     monkeypatch.setattr(making, "quantise_to", step)
@@ -32,17 +32,18 @@ def _options(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[Quantise
         ((), QuantiseOptions()),
         (("--preset", "note"), QuantiseOptions(per_channel=False)),
         (("--per-tensor", "--effort", "best"), QuantiseOptions(per_channel=False, effort="best")),
+        (("--explain",), QuantiseOptions(explain=True)),
         (("--observer", "entropy", "--samples", "64"), QuantiseOptions(observer="entropy", calibration_samples=64)),
     ],
 )
 def test_options_reach_the_quantiser(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], wanted: QuantiseOptions
 ) -> None:
-    assert _options(monkeypatch, *arguments) == (wanted, None)
+    assert _options(monkeypatch, *arguments) == wanted
 
 
 def test_data_is_a_name_and_not_only_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _options(monkeypatch, "--data", "cifar10:some.zip")[1] == "cifar10:some.zip"
+    assert _options(monkeypatch, "--data", "cifar10:some.zip").data == "cifar10:some.zip"
 
 
 def test_a_preset_does_not_go_with_what_it_chooses() -> None:
