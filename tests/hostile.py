@@ -109,26 +109,29 @@ def read_onnx_model(data: bytes) -> None:
 
 
 def read_tflite_model(data: bytes) -> None:
-    """What `edgeq lint` and `edgeq fit` do."""
+    """What `edgeq lint`, `edgeq convert` and `edgeq fit` do."""
     from edgeq import ops
-    from edgeq.convert import file_layout, lint, read_tflite
+    from edgeq.convert import file_layout, integer_edges, lint, read_tflite, write_tflite
     from edgeq.plan import build_plan, encode_plan
 
     lint.lint(data, "model.tflite", (), ())
-    graph = read_tflite(data)
+    graph = integer_edges(read_tflite(data))
     ops.check(graph)
-    encode_plan(build_plan(graph, file_layout(data)))
+    anew = write_tflite(graph)
+    encode_plan(build_plan(read_tflite(anew), file_layout(anew)))
 
 
 def sound(kind: str) -> list[bytes]:
     """The models that are damaged."""
+    sys.path.append(str(TESTS / "unit"))
     if kind == "tflite":
+        from edited import TYPES, converted_ends, edited
         from graphs import every_kernel
 
         from edgeq.convert import write_tflite
 
-        return [write_tflite(every_kernel())]
-    sys.path.append(str(TESTS / "unit"))
+        whole = write_tflite(every_kernel())
+        return [whole, edited(whole, converted_ends(TYPES.FLOAT32))]
     from test_convert_onnx import MODELS
 
     return [make() for make, _ in MODELS.values()]

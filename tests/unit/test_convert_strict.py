@@ -122,6 +122,12 @@ def no_scale() -> onnx.ModelProto:
     return q.model(conv(q, q.qdq(conv(q, q.x, "a"), 0.0, 0), "y"))
 
 
+def weights_without_a_scale() -> onnx.ModelProto:
+    q = start()
+    values = [q.constant("w.q", np.ones((4, 4, 1, 1), np.int8)), *q.params("w", np.nan, 0)]
+    return end(q, q.node("Conv", [q.x, q.node("DequantizeLinear", values, "w")], "y"))
+
+
 def requantised_too_far() -> onnx.ModelProto:
     """An output so fine that no multiplier reaches it."""
     q = start()
@@ -144,6 +150,7 @@ STRICT: dict[str, tuple[Callable[[], onnx.ModelProto], Sequence[str], str]] = {
     "a form without a twin": (form_without_a_twin, ["dilat"], "the y"),
     "a shape from values": (shape_from_values, ["not fixed"], "the y"),
     "a scale of nothing": (no_scale, ["above zero"], "the a.q"),
+    "weights' scale is none": (weights_without_a_scale, ["above zero, not nan"], "the w"),
     "a factor beyond": (requantised_too_far, ["too large"], "the y"),
 }
 

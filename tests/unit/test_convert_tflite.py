@@ -121,6 +121,7 @@ RULES: dict[str, tuple[Callable[[Any], Any], type[EdgeqError], tuple[str, ...]]]
     "stride": (lambda m: set_option(m, 0, "strideH", 0), Unsupported, ("stride", "node stem")),
     "shape": (lambda m: set_option(m, 0, "strideH", 2), BadInput, ("its output says", "node stem")),
     "options": (lambda m: set_operator(m, 0, "builtinOptionsType", 0), BadInput, ("no options", "stem")),
+    "cycle": (lambda m: m.subgraphs[0].operators.reverse(), BadInput, ("before it is written (a cycle?)",)),
     "no output": (lambda m: set_operator(m, 0, "outputs", []), BadInput, ("before it is written",)),
     "many inputs": (lambda m: set_operator(m, 0, "inputs", [0] * 99), BadInput, ("99 inputs",)),
     "bad input": (lambda m: set_operator(m, 0, "inputs", [1, 3, 999]), BadInput, ("999 does not exist",)),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgeq import ops
 from edgeq.convert import integer_edges, read_tflite, write_tflite
-from edgeq.errors import Unsupported
+from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph
 from edgeq.pipeline.prepare import load_tflite
 
@@ -72,3 +72,12 @@ def test_float_in_the_middle_is_refused() -> None:
 
     with pytest.raises(Unsupported, match="DEQUANTIZE is not supported"):
         load_tflite(edited(with_edges(integer_graph(), "float32"), quantised_again), "net.tflite")
+
+
+@pytest.mark.parametrize("field", ["inputs", "outputs"])
+def test_a_conversion_of_nothing_is_refused(field: str) -> None:
+    def emptied(model: Any) -> None:
+        setattr(model.subgraphs[0].operators[-1], field, [])
+
+    with pytest.raises(BadInput):
+        load_tflite(edited(with_edges(integer_graph(), "float32"), emptied), "net.tflite")
