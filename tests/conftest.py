@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from engine_host import EngineHost, compile_engine_host
+from engine_lx6 import EngineLx6, compile_engine_lx6
 from hypothesis import settings
 
 # The same examples on every machine, and no failure for a slow one.
@@ -17,3 +18,11 @@ def engine_host(tmp_path_factory: pytest.TempPathFactory) -> EngineHost:
     program = tmp_path_factory.mktemp("engine") / "engine_host"
     compile_engine_host(program)
     return EngineHost(program)
+
+
+@pytest.fixture(scope="session")
+def engine_lx6(tmp_path_factory: pytest.TempPathFactory) -> EngineLx6:
+    """The native engine for the emulated core, compiled once a session."""
+    elf = tmp_path_factory.mktemp("engine-lx6") / "engine_lx6"
+    compile_engine_lx6(elf)
+    return EngineLx6(elf)

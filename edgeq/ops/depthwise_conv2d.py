@@ -17,7 +17,8 @@ from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, c
 from edgeq.ops.window import Window, onnx_pads, onnx_pair, window
 
 
-def _window(graph: Graph, node: Node) -> Window:
+def window_of(graph: Graph, node: Node) -> Window:
+    """Size, stride, dilation and padding, resolved for this input."""
     weights = graph.input(node, 1)
     return window(graph, node, (weights.shape[1], weights.shape[2]))
 
@@ -25,7 +26,7 @@ def _window(graph: Graph, node: Node) -> Window:
 def output_shape(graph: Graph, node: Node) -> tuple[int, ...]:
     """[N, out_h, out_w, O]."""
     x, weights = graph.input(node, 0), graph.input(node, 1)
-    return x.shape[0], *_window(graph, node).output_size(x.shape[1], x.shape[2]), weights.shape[3]
+    return x.shape[0], *window_of(graph, node).output_size(x.shape[1], x.shape[2]), weights.shape[3]
 
 
 def check(graph: Graph, node: Node) -> None:
@@ -44,7 +45,7 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     x, y, weights = graph.input(node, 0), graph.output(node), graph.constant(node, 1)
     channels = weights.shape[3]
     filters = weights[0].reshape(*weights.shape[1:3], x.shape[3], channels // x.shape[3]).astype(np.int32)
-    patches = _window(graph, node).patches(inputs[0].astype(np.int16) - x.zero_point, fill=0)
+    patches = window_of(graph, node).patches(inputs[0].astype(np.int16) - x.zero_point, fill=0)
     acc = np.zeros((*patches.shape[:3], *filters.shape[2:]), np.int64)
     for row in range(filters.shape[0]):
         for column in range(filters.shape[1]):
@@ -63,7 +64,7 @@ def macs(graph: Graph, node: Node) -> int:
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
     """plan-format.md#depthwise_conv2d_s8."""
     x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
-    win = _window(graph, node)
+    win = window_of(graph, node)
     multipliers, shifts = channel_multipliers(graph, node, weights.shape[3])
     fields = (
         *win.size, *win.stride, *win.dilation, *win.before,

@@ -29,9 +29,9 @@ class Variant:
     instructions: float
 
 
-def largest_sum(graph: Graph, node: Node) -> int:
-    """The largest size that a convolution's sums can reach, bias included, over all its output channels."""
-    weights = graph.constant(node, 1)
+def largest_sum(graph: Graph, node: Node, axis: int = 0) -> int:
+    """The largest size that a convolution's sums can reach, bias included; output channels lie along `axis`."""
+    weights = np.moveaxis(graph.constant(node, 1), axis, 0)
     channels = weights.shape[0]
     products: NDArray[np.int64] = 255 * np.abs(weights.astype(np.int64)).reshape(channels, -1).sum(axis=1)
     return int((products + np.abs(bias_values(graph, node, channels))).max())

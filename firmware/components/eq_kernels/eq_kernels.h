@@ -50,6 +50,13 @@ void eq_conv2d_s8_mac16(const eq_conv2d *p, int32_t block, const int8_t *input, 
 void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,
                             const int32_t *bias, int8_t *output);
 
+/* The same bytes for windows of 3x3 with a stride of 1 or 2, by int16 planes in scratch: for cores with MAC16.
+ * `lines` lines of the output at a time: rows or, turned, columns. Shifts of -21 to 0, no dilation, and sums of
+ * products and bias below 2^28 in size. */
+uint64_t eq_depthwise3x3_s8_mac16_scratch(const eq_conv2d *p, int32_t lines, bool turned);
+void eq_depthwise3x3_s8_mac16(const eq_conv2d *p, int32_t lines, bool turned, const int8_t *input,
+                              const int8_t *weights, const int32_t *bias, int8_t *output, void *scratch);
+
 /* Output channels in `groups` parts, each of which reads its own part of the input channels:
  * weights[out.channels][window.height][window.width][in.channels / groups]. */
 void eq_grouped_conv2d_s8(const eq_conv2d *p, int32_t groups, const int8_t *input, const int8_t *weights,
