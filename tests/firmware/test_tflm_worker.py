@@ -112,7 +112,7 @@ def test_every_operators_bytes_are_the_references(board: Board, real_child: None
             expected = [board.reference[s.name][i].tobytes() for s in steps]
             assert talk.hashes() == [hashlib.sha256(e).digest()[:8] for e in expected]
             assert sum(talk.profile()) == ticks > 0
-            assert [value > 0 for value in talk.profile()] == first
+            assert all(value > 0 for value, is_first in zip(talk.profile(), first, strict=True) if is_first)
             assert talk.read_output(talk.model().output.bytes) == expected[-1]
             assert talk.selftest(i) == SelftestResult(True, 0)
         talk.load_golden(0)
