@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from torch import nn
+from torchao.quantization.pt2e.observer import UniformQuantizationObserverBase
 from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
 from edgeq.quantize.choose import choose_methods
-from edgeq.quantize.observers import METHODS, RangeObserver
+from edgeq.quantize.observers import BIAS_LIMIT, METHODS, RangeObserver, bias_qparams, make_room_for_bias
 from edgeq.quantize.rules import TFLiteQuantizer
 from edgeq.quantize.simplify import exported
 
@@ -86,3 +91,46 @@ def test_auto_takes_the_least_of_the_errors_that_it_states() -> None:
         )
 
     assert error(method) == pytest.approx(min(error(other) for other in METHODS))
+
+
+# --- weights and biases ------------------------------------------------------------------------------------------
+
+WEIGHTS = arrays.arrays(np.float32, (4, 3, 2), elements=st.floats(-1e3, 1e3, width=32))
+BIASES = arrays.arrays(np.float32, 4, elements=st.floats(-1e4, 1e4, width=32))
+
+
+def _weights_seen(weights: np.ndarray, per_channel: bool) -> UniformQuantizationObserverBase:
+    spec = TFLiteQuantizer(per_channel=per_channel, observer="minmax").convolution_weight
+    arguments = {"ch_axis": 0} if per_channel else {}
+    observer = spec.observer_or_fake_quant_ctr(
+        dtype=spec.dtype, quant_min=spec.quant_min, quant_max=spec.quant_max, qscheme=spec.qscheme, **arguments
+    )
+    observer(torch.from_numpy(weights))
+    return observer
+
+
+@given(WEIGHTS, st.booleans())
+def test_weights_are_symmetric_and_use_up_their_127_levels(weights: np.ndarray, per_channel: bool) -> None:
+    scale, zero_point = _weights_seen(weights, per_channel).calculate_qparams()
+    assert len(scale) == (4 if per_channel else 1)
+    assert bool((scale > 0).all()) and bool((zero_point == 0).all())
+    levels = np.rint(weights / scale.numpy().reshape(-1, 1, 1))
+    assert np.abs(levels).max() <= 127
+    for part, channel in zip(levels, weights, strict=True) if per_channel else [(levels, weights)]:
+        if np.abs(channel).max() > 1e-3:
+            assert np.abs(part).max() == 127
+
+
+@given(WEIGHTS, BIASES, st.booleans(), st.floats(1e-3, 1e3))
+def test_every_bias_fits_with_room_beside_it(
+    weights: np.ndarray, bias: np.ndarray, per_channel: bool, high: float
+) -> None:
+    source, weight = _observer(method="minmax"), _weights_seen(weights, per_channel)
+    source(torch.tensor([0.0, high]))
+    before, _ = bias_qparams([source, weight])
+    make_room_for_bias(source, weight, torch.from_numpy(bias))
+    scale, zero_point = bias_qparams([source, weight])
+    assert not zero_point.any() and bool((scale >= before).all())
+    assert float((torch.from_numpy(bias) / scale).abs().max()) <= BIAS_LIMIT * 1.001
+    if float((torch.from_numpy(bias) / before).abs().max()) < BIAS_LIMIT:
+        assert bool((scale == before).all())

@@ -55,6 +55,12 @@ def test_a_wider_range_has_no_finer_scale(low: float, high: float, more_low: flo
     assert ranges.qparams((low * more_low, high * more_high))[0] >= ranges.qparams((low, high))[0]
 
 
+@given(values, st.floats(-1e3, 0), st.floats(0, 1e3))
+def test_larger_values_have_no_lower_levels(data: np.ndarray, low: float, high: float) -> None:
+    made = ranges.fake_quantised(np.sort(data.astype(np.float64)), (low, high))
+    assert (np.diff(made) >= 0).all()
+
+
 @given(st.floats(-1e3, 0), st.floats(0, 1e3))
 def test_values_of_the_range_move_by_one_step_at_most(low: float, high: float) -> None:
     inside = np.linspace(low, high, 101)
