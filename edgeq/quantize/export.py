@@ -8,10 +8,14 @@ notes about its own run (stack traces with paths of the machine) is left out, bu
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
+
 import onnx
 
 from edgeq.errors import Unsupported
 from edgeq.quantize.door import quiet, torch
+from edgeq.quantize.graphs import aten
 from edgeq.quantize.names import label_of, maker_of, source_line
 
 OPSET = 18
@@ -41,7 +45,7 @@ def _export(quantised: torch.fx.GraphModule, example: torch.Tensor) -> tuple[onn
     """The model as the exporter makes it, and its values' labels: it names values as torch.export names nodes."""
     try:
         with quiet(), torch.no_grad():
-            program = torch.export.export(quantised, (example,))
+            program = torch.export.export(_with_means(quantised), (example,))
             exported = torch.onnx.export(program, (example,), dynamo=True, opset_version=OPSET, verbose=False)
     except Exception as error:  # the exporter's errors share no class
         first_line = str(error).strip().partition("\n")[0]
@@ -50,6 +54,18 @@ def _export(quantised: torch.fx.GraphModule, example: torch.Tensor) -> tuple[onn
         raise Unsupported("the ONNX exporter returned nothing")
     labels = {node.name: label for node in program.graph.nodes if (label := label_of(node))}
     return exported.model_proto, labels
+
+
+def _with_means(quantised: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """A copy whose global pools are means: of a map in channels-last order, as a layer with one input channel makes it,
+    the exporter writes the former as a strided view, which ONNX has as a gather behind the mean.
+    """
+    copied = copy.deepcopy(quantised)
+    for node in copied.graph.nodes:
+        if node.target is aten.adaptive_avg_pool2d.default:  # to 1x1: the rules take no other
+            node.target, node.args = aten.mean.dim, (node.args[0], [2, 3], True)
+    copied.recompile()
+    return copied
 
 
 def _strip(model: onnx.ModelProto) -> None:
@@ -87,9 +103,12 @@ def _rename(graph: onnx.GraphProto, labels: dict[str, str]) -> None:
             source.name = label
             _name_weights(source, label, producer, names)
 
+    times: Counter[str] = Counter()  # a constant that several layers have, say a bias of zeros, is dequantised by each
     for node in graph.node:
         if _dequantises(node):
-            node.name = f"{names.get(node.input[0], node.input[0])}/dequantize"
+            name = f"{names.get(node.input[0], node.input[0])}/dequantize"
+            node.name = f"{name}_{times[name]}" if times[name] else name
+            times[name] += 1
         for values in (node.input, node.output):
             values[:] = [names.get(value, value) for value in values]
     for part in (*graph.initializer, *graph.value_info, *graph.input, *graph.output):
