@@ -22,10 +22,10 @@ LEFT_SHIFT = 20
 def check(graph: Graph, node: Node) -> None:
     """int8 throughout, operands that fit each other, factors that TFLite takes."""
     broadcast.check_operands(graph, node)
-    _rescaling(graph, node)
+    rescaling(graph, node)
 
 
-def _rescaling(graph: Graph, node: Node) -> list[tuple[int, int]]:
+def rescaling(graph: Graph, node: Node) -> list[tuple[int, int]]:
     """(multiplier, shift) of both inputs and the output (numerics.md#add)."""
     a, b, y = graph.input(node, 0), graph.input(node, 1), graph.output(node)
     twice_max = 2 * max(a.scale, b.scale)
@@ -41,7 +41,7 @@ def _rescaling(graph: Graph, node: Node) -> list[tuple[int, int]]:
 def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     """numerics.md#add."""
     y = graph.output(node)
-    scale_a, scale_b, scale_y = _rescaling(graph, node)
+    scale_a, scale_b, scale_y = rescaling(graph, node)
     a, b = broadcast.operands(graph, node, inputs)
     left = multiply_by_quantized_multiplier(a << LEFT_SHIFT, *scale_a)
     right = multiply_by_quantized_multiplier(b << LEFT_SHIFT, *scale_b)
@@ -52,9 +52,9 @@ def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
     """plan-format.md#add_s8."""
     a, b, y = graph.input(node, 0), graph.input(node, 1), graph.output(node)
-    rescaling = [v for pair in _rescaling(graph, node) for v in pair]
+    factors = [v for pair in rescaling(graph, node) for v in pair]
     clamp = activation_range(node.attrs["activation"], y.scale, y.zero_point)
-    params = pack_i32(a.zero_point, b.zero_point, y.zero_point, *clamp, LEFT_SHIFT, *rescaling)
+    params = pack_i32(a.zero_point, b.zero_point, y.zero_point, *clamp, LEFT_SHIFT, *factors)
     return Step(_KERNELS[node.op], params, inputs=node.inputs)
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 
 from edgeq.graph import Graph, Node
 from edgeq.ops import Step
-from edgeq.plan.variants import conv2d, conv2d_mac16, depthwise, depthwise3x3_mac16
+from edgeq.plan.variants import add, add_table, conv2d, conv2d_mac16, depthwise, depthwise3x3_mac16
 from edgeq.plan.variants.variant import Target, Variant
 
 Offer = Callable[[Graph, Node, Step, Target], Iterator[Variant]]
 
 # Plain kernel: what may run its steps, itself included. Where a kernel is not named, it is the only one.
 VARIANTS: dict[str, tuple[Offer, ...]] = {
+    "add_s8": (add.offer, add_table.offer),
+    "sub_s8": (add.offer, add_table.offer),
     "conv2d_s8": (conv2d.offer, conv2d_mac16.offer),
     "depthwise_conv2d_s8": (depthwise.offer, depthwise3x3_mac16.offer),
 }

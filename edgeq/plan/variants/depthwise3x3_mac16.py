@@ -9,11 +9,10 @@ from edgeq.ops import Step
 from edgeq.ops.depthwise_conv2d import window_of
 from edgeq.ops.operator import pack_i32
 from edgeq.ops.weights import channel_multipliers
-from edgeq.plan.variants.variant import Target, Variant, largest_sum
+from edgeq.plan.variants.variant import SHIFT_MOST, Target, Variant, largest_sum
 
 LINE_BYTES = 496  # four planes' lines beside each other
 LINE_INPUTS = 59  # that may be used of a plane's line
-SHIFT_MOST = 21
 SUM_MOST = 1 << 28
 
 # Instructions for each output, for each line of outputs, each output channel in a part, each four inputs of a plane.

@@ -50,9 +50,9 @@ void eq_conv2d_s8_mac16(const eq_conv2d *p, int32_t block, const int8_t *input, 
 void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,
                             const int32_t *bias, int8_t *output);
 
-/* The same bytes for windows of 3x3 with a stride of 1 or 2, by int16 planes in scratch: for cores with MAC16.
- * `lines` lines of the output at a time: rows or, turned, columns. Shifts of -21 to 0, no dilation, and sums of
- * products and bias below 2^28 in size. */
+/* The same bytes for windows of 3x3 with a stride of 1 or 2, by int16 planes in scratch: for cores with
+ * MAC16. `lines` lines of the output at a time: rows or, turned, columns. Shifts of -21 to 0, no dilation,
+ * and sums of products and bias below 2^28 in size. */
 uint64_t eq_depthwise3x3_s8_mac16_scratch(const eq_conv2d *p, int32_t lines, bool turned);
 void eq_depthwise3x3_s8_mac16(const eq_conv2d *p, int32_t lines, bool turned, const int8_t *input,
                               const int8_t *weights, const int32_t *bias, int8_t *output, void *scratch);
@@ -94,6 +94,21 @@ typedef struct eq_add {
 /* a + b and a - b. Here and below the output may be either operand. */
 void eq_add_s8(const eq_add *p, const int8_t *a, const int8_t *b, int8_t *output);
 void eq_sub_s8(const eq_add *p, const int8_t *a, const int8_t *b, int8_t *output);
+
+/* What each operand's 256 values add to four times the sum, by the value's byte. An output is
+ * (h + offset [+ 2 * (h < -1 ? -1 : 0)]) >> shift, clamped, where h is the upper half of the 64-bit product
+ * of sum and multiplier, and the term in brackets counts where `sign` is set (kernels.md#requantisation). The
+ * field offsets are known to add_row_table_lx6.S. */
+typedef struct eq_add_table {
+    int32_t elements; /* at least 1 */
+    int32_t multiplier, offset, shift, sign, min, max;
+    const int32_t *a, *b;
+} eq_add_table;
+
+/* a + b, or a - b by the second table; operands of the output's shape. */
+void eq_add_s8_table(const eq_add_table *p, const int8_t *a, const int8_t *b, int8_t *output);
+void eq_add_row_table(const eq_add_table *p, const int8_t *a, const int8_t *b, int8_t *output, int32_t n);
+void eq_add_row_table_lx6(const eq_add_table *p, const int8_t *a, const int8_t *b, int8_t *output, int32_t n);
 
 typedef struct eq_mul {
     eq_operands operands;
