@@ -6,7 +6,6 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from edgeq.convert.onnx import read_onnx
-from edgeq.convert.passes.tidy import tidy
 from edgeq.errors import BadInput
 from edgeq.graph import Graph
 
@@ -26,7 +25,7 @@ def read_float_onnx(data: bytes, name: str) -> Graph:
         BadInput: not an ONNX model, or one that contradicts itself.
         Unsupported: external data, an opset that is not read, sizes other than the batch that are not fixed.
     """
-    return tidy(read_onnx(_of_batch_1(data, name), name))
+    return read_onnx(_of_batch_1(data, name), name)
 
 
 def _of_batch_1(data: bytes, name: str) -> bytes:
@@ -47,5 +46,6 @@ def _of_batch_1(data: bytes, name: str) -> bytes:
         return data
     del model.graph.value_info[:]
     for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
+        for dim in value.type.tensor_type.shape.dim:
+            dim.Clear()
     return bytes(model.SerializeToString())

@@ -26,7 +26,7 @@ from edgeq.quantize import keras_worker
 from edgeq.quantize.data_checks import data_warnings
 from edgeq.quantize.images import Labels
 from edgeq.quantize.recipe import DataFacts, Recipe, Shape, bare_recipe, read_recipe
-from edgeq.quantize.samples import Samples, load_samples
+from edgeq.quantize.samples import Samples, check_expected, load_samples
 
 PYTHON = "EDGEQ_TENSORFLOW_PYTHON"
 SUFFIXES = (".keras", ".h5")
@@ -78,6 +78,7 @@ def quantize_keras(
         BadInput: no data, data that does not fit, a file that TensorFlow does not read.
         Unsupported: a layer that is not loaded, more than one input, something without an int8 form.
         ToolMissing: TensorFlow is not installed.
+        CheckFailed: the float network scores less than its recipe expects.
     """
     recipe = read_recipe(model) if (model / "model.toml").is_file() else None
     path = model if recipe is None else recipe.folder / str(recipe.file)
@@ -103,7 +104,10 @@ def quantize_keras(
             worker.answer()
         scores: NDArray[np.float32] = np.load(folder / "scores.npy", allow_pickle=False)
         tflite = (folder / "model.tflite").read_bytes()
-    return QuantizedKeras(recipe, tflite, scores, held_out, calibration, int(facts["parameters"]), _digest(path))
+    done = QuantizedKeras(recipe, tflite, scores, held_out, calibration, int(facts["parameters"]), _digest(path))
+    if data is None:
+        check_expected(recipe, held_out.share_right(done.float_classes))
+    return done
 
 
 def _digest(path: Path) -> str:

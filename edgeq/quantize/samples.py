@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, CheckFailed
 from edgeq.quantize.data import load_split, preprocess
 from edgeq.quantize.images import Floats, Images, Labels
 from edgeq.quantize.recipe import DataFacts, Recipe
+
+# The float network may score this much less than its recipe expects: arithmetic differs between machines.
+TOLERANCE = 0.005
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,13 @@ def load_samples(
         return Samples(preprocess(images.pixels, recipe.input), images.labels, images.pixels)
 
     return prepared(split.train), prepared(split.held_out)
+
+
+def check_expected(recipe: Recipe, float_top1: float) -> None:
+    """CheckFailed where the float network scores less than its recipe expects."""
+    if recipe.expected is not None and float_top1 < recipe.expected.float_top1 - TOLERANCE:
+        raise CheckFailed(
+            f"float top-1 is {float_top1:.4f}, its model.toml expects {recipe.expected.float_top1:.4f}",
+            where=recipe.name,
+            hint="do the weights, [input] and [data] in model.toml belong together?",
+        )
