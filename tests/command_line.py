@@ -22,11 +22,13 @@ def environment(**more: str) -> dict[str, str]:
     return {**plain, **more}
 
 
-def edgeq(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None, **more: Any) -> Done:
+def edgeq(
+    *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, limit_s: float = LIMIT_S, **more: Any
+) -> Done:
     """Runs the command to its end."""
     command = [*EDGEQ, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env=env or environment(), capture_output=True, text=True, timeout=LIMIT_S, **more
+        command, cwd=cwd, env=env or environment(), capture_output=True, text=True, timeout=limit_s, **more
     )
 
 
