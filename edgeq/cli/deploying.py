@@ -24,6 +24,7 @@ from edgeq.cli.options import (
     ObserverOption,
     Out,
     Port,
+    QatOption,
     RunnerName,
     RunnerOption,
 )
@@ -62,6 +63,7 @@ def deploy(
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
     observer: ObserverOption = None,
     effort: EffortOption = EffortName.quick,
+    qat: QatOption = 0,
     explain: ExplainOption = False,
     json_output: Json = False,
 ) -> None:
@@ -72,7 +74,7 @@ def deploy(
             engine=engine.value, runs=runs,
             options=QuantiseOptions(
                 not per_tensor, observer.value if observer else None, effort=effort.value, data=data,
-                input_shape=shape_of(input_shape), explain=explain,
+                input_shape=shape_of(input_shape), explain=explain, qat_epochs=qat,
             ),
             progress=progress, command=_command_line(),
         )  # fmt: skip

@@ -12,6 +12,10 @@ def print_quantisation(made: Quantisation) -> None:
     if made.repairs:
         console.table("", *explain.repair_table(made))
         console.say("")
+    if made.training:
+        console.say(explain.training_caption(made.training))
+        console.table("", *explain.training_table(made.training))
+        console.say("")
     for table in (explain.activation_table(made.activations), explain.weight_table(made.weights)):
         console.table("", *table)
         console.say("")

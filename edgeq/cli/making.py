@@ -19,6 +19,7 @@ from edgeq.cli.options import (
     ObserverOption,
     Out,
     PresetOption,
+    QatOption,
 )
 from edgeq.cli.options import input_shape as shape_of
 from edgeq.errors import BadInput
@@ -45,6 +46,7 @@ def quantize(
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
     observer: ObserverOption = None,
     effort: EffortOption = EffortName.quick,
+    qat: QatOption = 0,
     preset: PresetOption = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Calibration samples.")] = 256,
     explain: ExplainOption = False,
@@ -54,11 +56,18 @@ def quantize(
     json_output: Json = False,
 ) -> None:
     """Float to INT8 QDQ ONNX, of Keras to .tflite, with accuracy before and after and the SQNR of every layer."""
-    if preset is not None and (observer is not None or effort is not EffortName.quick):
+    if preset is not None and (observer is not None or effort is not EffortName.quick or qat):
         raise BadInput(f"--preset {preset} chooses observer and effort itself", hint="either the preset or the others")
     per_channel = not per_tensor and preset is None
     options = QuantiseOptions(
-        per_channel, observer.value if observer else None, samples, effort.value, data, shape_of(input_shape), explain
+        per_channel,
+        observer.value if observer else None,
+        samples,
+        effort.value,
+        data,
+        shape_of(input_shape),
+        explain,
+        qat,
     )
     with console.progress() as progress:
         done = making.quantise_to(model, output, options, progress)

@@ -89,6 +89,16 @@ EffortOption = Annotated[
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Measure what each layer costs, by leaving one after the other in float.")
 ]
+QatOption = Annotated[
+    int,
+    typer.Option(
+        "--qat",
+        metavar="EPOCHS",
+        min=0,
+        max=1000,
+        help="Then train so many epochs with INT8's rounding, on the training part of the data.",
+    ),
+]
 PresetOption = Annotated[
     PresetName | None, typer.Option("--preset", help="note: per-tensor weights, min-max ranges, nothing repaired.")
 ]

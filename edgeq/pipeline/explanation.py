@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from edgeq.report.quantisation import (
     Activation,
     Cost,
+    Epoch,
     Hint,
     Histogram,
     LeaveOneOut,
     Moved,
     Quantisation,
     Repair,
+    Training,
     Weight,
 )
 
@@ -65,6 +67,7 @@ def quantisation_of(done: QuantizedModel, effort: str) -> Quantisation:
             Repair(repair=e.repair, before_db=_db(e.before_db), after_db=_db(e.after_db), kept=e.kept)
             for e in done.effects
         ),
+        training=_training(done),
         warnings=done.warnings,
     )  # fmt: skip
 
@@ -111,6 +114,14 @@ def _left_out(done: QuantizedModel) -> LeaveOneOut | None:
         Cost(names=c.names, db=_db(c.sqnr_db), gain_db=_db(c.gain_db), top1_gain=c.top1_gain) for c in found.costs
     )
     return LeaveOneOut(samples=found.samples, db=_db(found.sqnr_db), top1=found.top1, costs=costs)
+
+
+def _training(done: QuantizedModel) -> Training | None:
+    tuned = done.tuning
+    if tuned is None:
+        return None
+    epochs = tuple(Epoch(number=e.number, trained_loss=e.trained_loss, loss=e.loss, top1=e.top1) for e in tuned.epochs)
+    return Training(images=tuned.images, set_aside=tuned.set_aside, kept=tuned.kept, epochs=epochs)
 
 
 def _bars(histogram: Counts) -> Histogram:

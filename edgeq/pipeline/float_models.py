@@ -29,8 +29,10 @@ def load_torch(source: Source, options: QuantiseOptions, progress: Progress) -> 
 
 def load_keras(source: Source, options: QuantiseOptions, progress: Progress) -> QuantizedKeras:
     """A Keras model, quantised by TensorFlow."""
-    if options.observer is not None or options.effort != "quick":
-        raise BadInput("TensorFlow quantises Keras models; --observer and --effort are edgeq's own", where=source.path)
+    if options.observer is not None or options.effort != "quick" or options.qat_epochs:
+        raise BadInput(
+            "TensorFlow quantises Keras models; --observer, --effort and --qat are edgeq's own", where=source.path
+        )
     with source.errors():
         done = quantize_keras(
             Path(source.path), input_shape=options.input_shape, data=data_facts(options),

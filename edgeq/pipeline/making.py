@@ -122,6 +122,7 @@ def _torch_to(source: Source, output: Path, options: QuantiseOptions, progress: 
         calibration_samples=options.calibration_samples,
         effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
         explain=options.explain,
+        qat_epochs=options.qat_epochs,
         progress=lambda stage, at, total: progress.update(at / max(total, 1), stage),
     )
     write_file(output, done.onnx_bytes)

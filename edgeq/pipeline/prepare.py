@@ -63,7 +63,7 @@ class QuantiseOptions:
     """How a float model is quantised. Without an observer, it is the effort's (edgeq/quantize/effort.py).
 
     `data` names a data set in place of model.toml's; `input_shape` (NHWC) is for a factory without a model.toml.
-    `explain` measures what each layer costs.
+    `explain` measures what each layer costs. `qat_epochs` are for training with INT8's rounding.
     """
 
     per_channel: bool = True
@@ -73,6 +73,7 @@ class QuantiseOptions:
     data: str | None = None
     input_shape: Shape | None = None
     explain: bool = False
+    qat_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,10 @@ def load_tflite(data: bytes, name: str, *, onnx: bytes | None = None) -> Convert
 
 def prepare(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
     """MODEL to a model image for that board, every file of the way in `run`."""
+    if options.qat_epochs and source.kind in ("onnx", "tflite"):
+        raise BadInput(
+            "it is quantised; only a float network can be trained", where=source.path, hint="leave out --qat"
+        )
     kinds = {"torch": _from_torch, "keras": _from_keras, "onnx": _from_onnx, "tflite": _from_tflite}
     prepared = kinds[source.kind](source, options, board, run, progress)
     run.write(MODEL_TFLITE, prepared.model.tflite, locked=True)
@@ -162,6 +167,7 @@ def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: Run
         calibration_samples=options.calibration_samples,
         effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
         explain=options.explain,
+        qat_epochs=options.qat_epochs,
         progress=lambda stage, done, total: progress.update(done / max(total, 1), stage),
     )
     for warning in quantised.warnings:
@@ -187,7 +193,8 @@ def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: Run
         sqnr=tuple((a.name, a.sqnr_db) for a in quantised.activations),
         facts={"weights_sha256": quantised.weights_sha256, "observer": quantised.observer, "effort": options.effort,
                "weights": "per-channel" if options.per_channel else "per-tensor",
-               "calibration_samples": str(quantised.calibration_samples), **measured},
+               "calibration_samples": str(quantised.calibration_samples),
+               "qat_epochs": str(options.qat_epochs), **measured},
     )  # fmt: skip
 
 

@@ -22,6 +22,9 @@ Step = Callable[[int, int], None]
 # What the methods of `--observer auto` are compared on.
 CHOOSING_SAMPLES = 16
 
+# What tells equalisation which values come in front of a ReLU6.
+EQUALISING_SAMPLES = 64
+
 
 @dataclass(frozen=True)
 class Calibrated:
@@ -50,22 +53,50 @@ def calibrate(
     Raises:
         Unsupported: torch cannot export the network, or it holds an operation without an INT8 rule.
     """
+    return calibrate_graph(float_graph(module, samples, biases=biases, equalised=equalised), quantizer, samples, step)
+
+
+def float_graph(module: torch.nn.Module, samples: torch.Tensor, *, biases: bool, equalised: bool) -> Graph:
+    """The network in float as `calibrate` quantises it; `samples` are float NCHW.
+
+    Raises:
+        Unsupported: torch cannot export the network.
+    """
     with quiet(), torch.no_grad():
         graph = exported(module, samples[:1])
         if biases:
             add_biases(graph)
         if equalised:
-            equalise(graph)
-        try:
-            observed = prepare_pt2e(graph, quantizer)
-        except EdgeqError:
-            raise
-        except Exception as error:  # torchao asserts and raises whatever it likes about a graph it cannot fold
-            raise Unsupported(f"torchao cannot prepare the network: {_first_line(error)}") from error
+            equalise(graph, samples[:EQUALISING_SAMPLES])
+    return graph
+
+
+def calibrate_graph(graph: Graph, quantizer: TFLiteQuantizer, samples: torch.Tensor, step: Step) -> Calibrated:
+    """Quantise a `float_graph`, which is used up, with ranges from `samples`.
+
+    Raises:
+        Unsupported: it holds an operation without an INT8 rule.
+    """
+    with quiet(), torch.no_grad():
+        observed = annotated(graph, quantizer, prepare_pt2e)
         for index in range(len(samples)):
             observed(samples[index : index + 1])
             step(index + 1, len(samples))
     return fixed(observed, samples if quantizer.observer == "auto" else None)
+
+
+def annotated(graph: Graph, quantizer: TFLiteQuantizer, prepare: Callable[[Graph, TFLiteQuantizer], Graph]) -> Graph:
+    """The graph with an observer or a fake quantisation at each quantised tensor, as torchao's `prepare` puts them.
+
+    Raises:
+        Unsupported: it holds an operation without an INT8 rule.
+    """
+    try:
+        return prepare(graph, quantizer)
+    except EdgeqError:
+        raise
+    except Exception as error:  # torchao asserts and raises whatever it likes about a graph it cannot fold
+        raise Unsupported(f"torchao cannot prepare the network: {_first_line(error)}") from error
 
 
 def fixed(observed: Graph, choose_by: torch.Tensor | None) -> Calibrated:

@@ -55,14 +55,7 @@ def load_split(
         BadInput: an unknown name, or a source that does not hold images and labels.
         ToolMissing: the data set comes with a package that is not installed.
     """
-    collection = _renumbered(open_data(facts.name, folder or Path()), names, facts.name)
-    if collection.own_split is None:
-        train, held_out = stratified(collection.labels, facts.held_out, facts.split_seed)
-    else:
-        random = np.random.RandomState(facts.split_seed)
-        train, held_out = (random.permutation(part) for part in collection.own_split)
-    if len(train) == 0 or len(held_out) == 0:
-        raise BadInput(f"{len(collection.labels)} images are too few to hold some out", where=facts.name)
+    collection, train, held_out = _parts(facts, folder or Path(), names)
     if facts.calibration is not None:
         other = open_data(facts.calibration, folder or Path())
         index = np.random.RandomState(facts.split_seed).permutation(len(other.labels))[:train_samples]
@@ -70,6 +63,37 @@ def load_split(
     else:
         calibration = collection.read(train[:train_samples], size)
     return Split(calibration, collection.read(held_out[: facts.scored_samples], size))
+
+
+def open_training(
+    facts: DataFacts, *, folder: Path | None = None, size: Size | None = None, names: Sequence[str] = ()
+) -> Collection:
+    """The whole training part of the data set that `facts` names, as `load_split` splits it; no image is read yet.
+
+    It starts with the samples that calibration takes, unless `facts` names another data set for these.
+
+    Raises:
+        BadInput, ToolMissing: see `load_split`.
+    """
+    collection, train, _ = _parts(facts, folder or Path(), names)
+
+    def read(index: Index, _: Size | None) -> Images:
+        return collection.read(train[index], size)
+
+    return Collection(collection.labels[train], read, collection.classes)
+
+
+def _parts(facts: DataFacts, folder: Path, names: Sequence[str]) -> tuple[Collection, Index, Index]:
+    """The data set, and the indices of its training part and of what is held out, both shuffled."""
+    collection = _renumbered(open_data(facts.name, folder), names, facts.name)
+    if collection.own_split is None:
+        train, held_out = stratified(collection.labels, facts.held_out, facts.split_seed)
+    else:
+        random = np.random.RandomState(facts.split_seed)
+        train, held_out = (random.permutation(part) for part in collection.own_split)
+    if len(train) == 0 or len(held_out) == 0:
+        raise BadInput(f"{len(collection.labels)} images are too few to hold some out", where=facts.name)
+    return collection, train, held_out
 
 
 def open_data(name: str, folder: Path) -> Collection:

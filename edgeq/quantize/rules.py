@@ -30,6 +30,7 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from edgeq.errors import Unsupported
 from edgeq.quantize.door import torch
+from edgeq.quantize.fake import fake_activation, fake_weight
 from edgeq.quantize.graphs import Graph, Node, aten
 from edgeq.quantize.names import RELUS, operation, where_in_source
 from edgeq.quantize.observers import Observer, activation_observer, bias_qparams, weight_observer
@@ -51,21 +52,25 @@ MINUS_ONE_TO_ONE = _fixed(1 / 128, 0)
 
 
 class TFLiteQuantizer(Quantizer):  # type: ignore[misc]  # torchao carries no types
-    """Annotates every node of an exported graph, or refuses the graph by naming the nodes it has no rule for."""
+    """Annotates every node of an exported graph, or refuses the graph by naming the nodes it has no rule for.
 
-    def __init__(self, *, per_channel: bool, observer: Observer) -> None:
+    For `training` the same places get torchao's fake quantisation instead of observers.
+    """
+
+    def __init__(self, *, per_channel: bool, observer: Observer, training: bool = False) -> None:
         self.observer = observer
+        activation = fake_activation if training else activation_observer
         self.activation = QuantizationSpec(
             dtype=torch.int8,
             quant_min=-128,
             quant_max=127,
             qscheme=torch.per_tensor_affine,
-            observer_or_fake_quant_ctr=activation_observer(observer),
+            observer_or_fake_quant_ctr=activation(observer),
         )
-        self.convolution_weight = _weight(per_channel)
+        self.convolution_weight = _weight(per_channel, training)
         # FULLY_CONNECTED has one weight scale in TFLite's specification; older runtimes read more than one silently
         # wrong.
-        self.linear_weight = _weight(per_channel=False)
+        self.linear_weight = _weight(False, training)
         # The fixed scale of what has one, through all that keeps it.
         self.fixed: dict[Node, FixedQParamsQuantizationSpec] = {}
 
@@ -253,14 +258,15 @@ def _refuse(strange: list[Node]) -> None:
         )
 
 
-def _weight(per_channel: bool) -> QuantizationSpec:
+def _weight(per_channel: bool, training: bool) -> QuantizationSpec:
+    observer = fake_weight if training else weight_observer
     return QuantizationSpec(
         dtype=torch.int8,
         quant_min=-127,
         quant_max=127,
         qscheme=torch.per_channel_symmetric if per_channel else torch.per_tensor_symmetric,
         ch_axis=0 if per_channel else None,
-        observer_or_fake_quant_ctr=weight_observer(per_channel),
+        observer_or_fake_quant_ctr=observer(per_channel),
     )
 
 

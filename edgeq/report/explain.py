@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgeq.report import wording
 from edgeq.report.model import Accuracy
-from edgeq.report.quantisation import Activation, Cost, Moved, Quantisation, Range, Weight
+from edgeq.report.quantisation import Activation, Cost, Moved, Quantisation, Range, Training, Weight
 
 Head = tuple[str, ...]
 Rows = list[tuple[str, ...]]
@@ -73,13 +73,13 @@ def weight_table(weights: Sequence[Weight]) -> tuple[Head, Rows]:
 
 def cost_table(costs: Sequence[Cost]) -> tuple[Head, Rows]:
     """What each layer costs; one that shares its scale with others names them too."""
-    head = ("in float", "output, dB", "top-1, points")
+    head = ("in float", "dB", "top-1, points")
     return head, [(", ".join(c.names), _signed(c.gain_db, 1), _signed(100 * c.top1_gain, 2)) for c in costs]
 
 
 def moved_table(moved: Sequence[Moved]) -> tuple[Head, Rows]:
     """Which classes became which."""
-    head = ("float says", "INT8 says", "samples", "float was right", "INT8 is right")
+    head = ("float says", "INT8 says", "samples", "lost", "won")
     return head, [(m.float_class, m.int8_class, str(m.count), str(m.lost), str(m.won)) for m in moved]
 
 
@@ -89,6 +89,26 @@ def repair_table(made: Quantisation) -> tuple[Head, Rows]:
     return head, [
         (r.repair, decibels(r.before_db), decibels(r.after_db), "yes" if r.kept else "no") for r in made.repairs
     ]
+
+
+def training_table(done: Training) -> tuple[Head, Rows]:
+    """What each epoch brought."""
+    head = ("epoch", "loss in training", "loss set aside", "top-1 set aside", "kept")
+    return head, [
+        (
+            str(e.number) if e.number else "before", "–" if e.trained_loss is None else f"{e.trained_loss:.4f}",
+            f"{e.loss:.4f}", wording.percent(e.top1), "yes" if e.number == done.kept else "no",
+        )
+        for e in done.epochs
+    ]  # fmt: skip
+
+
+def training_caption(done: Training) -> str:
+    """On what it was trained and scored, in one sentence."""
+    return (
+        f"Trained with INT8's rounding on {wording.counted(done.images, 'image')} of the training part, "
+        f"scored in INT8 on {done.set_aside} others of it."
+    )
 
 
 def hint_lines(made: Quantisation) -> list[tuple[str, str]]:

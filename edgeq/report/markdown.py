@@ -62,6 +62,8 @@ def _quantisation(made: Quantisation) -> list[str]:
         parts.append(_table(*explain.cost_table(made.left_out.costs[: explain.MOST])))
     if made.repairs:
         parts.append(_table(*explain.repair_table(made)))
+    if made.training:
+        parts += [escape(explain.training_caption(made.training)), _table(*explain.training_table(made.training))]
     parts += [_table(*explain.activation_table(made.activations)), _table(*explain.weight_table(made.weights))]
     return parts
 

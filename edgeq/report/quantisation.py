@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from edgeq.report.part import Count, Part, Share, Text
+from edgeq.report.part import Count, Part, Share, Text, Value
 
 Range = tuple[float, float]
 Spread = Annotated[float, Field(ge=1)]
@@ -94,6 +94,27 @@ class Repair(Part):
     kept: bool
 
 
+class Epoch(Part):
+    """The INT8 network behind an epoch of training, on the images set aside; `trained_loss` is null of epoch 0."""
+
+    number: Count
+    trained_loss: Value | None
+    loss: Value
+    top1: Share
+
+
+class Training(Part):
+    """Fine-tuning with INT8's rounding: on how many images, scored on how many, by epoch; epoch 0 is what was before.
+
+    `kept` is the number of the epoch whose network is the result.
+    """
+
+    images: Annotated[int, Field(gt=0)]
+    set_aside: Annotated[int, Field(gt=0)]
+    kept: Count
+    epochs: Annotated[tuple[Epoch, ...], Field(min_length=1)]
+
+
 class Moved(Part):
     """Samples that the float network takes for `float_class` and the INT8 one for `int8_class`.
 
@@ -126,4 +147,5 @@ class Quantisation(Part):
     left_out: LeaveOneOut | None = None
     hints: tuple[Hint, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    training: Training | None = None
     warnings: tuple[Text, ...] = ()

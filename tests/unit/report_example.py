@@ -142,6 +142,15 @@ def _quantisation() -> dict[str, Any]:
             }
         ],
         "repairs": [{"repair": "equalisation", "before_db": 20.5, "after_db": 21.75, "kept": True}],
+        "training": {
+            "images": 1295,
+            "set_aside": 143,
+            "kept": 1,
+            "epochs": [
+                {"number": 0, "trained_loss": None, "loss": 0.5, "top1": 0.875},
+                {"number": 1, "trained_loss": 0.25, "loss": 0.3125, "top1": 0.9375},
+            ],
+        },
         "warnings": ["12 calibration samples are few"],
     }
 
