@@ -15,7 +15,7 @@ from torch import nn
 from edgeq.quantize.calibrate import Calibrated, calibrate
 from edgeq.quantize.door import quiet
 from edgeq.quantize.effort import REPAIRS, calibrate_and_repair
-from edgeq.quantize.equalise import equalise, pairs
+from edgeq.quantize.equalise import Group, equalise, groups
 from edgeq.quantize.graphs import constant, layer_of
 from edgeq.quantize.noise import sqnr_db
 from edgeq.quantize.repair import repair
@@ -71,35 +71,79 @@ def _db(net: nn.Module, calibrated: Calibrated, samples: torch.Tensor) -> float:
 # --- equalisation ------------------------------------------------------------------------------------------------
 
 
+def _weights_by_channel(graph: torch.fx.GraphModule, group: Group) -> list[torch.Tensor]:
+    """The largest magnitude of each shared channel's weights, in each layer that has them."""
+    firsts = [constant(graph, layer.weight) for layer in group.firsts]
+    seconds = [constant(graph, layer.weight) for layer in group.seconds]
+    seconds = [
+        weight if layer.groups > 1 else weight.transpose(0, 1)
+        for weight, layer in zip(seconds, group.seconds, strict=True)
+    ]
+    return [weight.flatten(1).abs().amax(1) for weight in (*firsts, *seconds)]
+
+
 def test_equalised_layers_have_equal_ranges_and_compute_the_same(samples: torch.Tensor) -> None:
     net = Mobile().eval()
     before = copy.deepcopy(net.state_dict())
     with quiet(), torch.no_grad():
         graph = exported(net, samples[:1])
         wanted = graph(samples)
-        assert equalise(graph) == 2
+        assert equalise(graph, samples) == 2
         torch.testing.assert_close(graph(samples), wanted, rtol=1e-4, atol=1e-4)
-        for pair in pairs(graph):
-            first, second = constant(graph, pair.first.weight), constant(graph, pair.second.weight)
-            inputs = second if pair.second.groups > 1 else second.transpose(0, 1)
-            ratio = first.flatten(1).abs().amax(1) / inputs.flatten(1).abs().amax(1)
-            torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0.01, atol=0)
+        for group in groups(graph):
+            first, second = _weights_by_channel(graph, group)
+            torch.testing.assert_close(first / second, torch.ones_like(first), rtol=0.01, atol=0)
     assert all(bool((before[name] == values).all()) for name, values in net.state_dict().items())
 
 
-def test_what_is_not_alone_between_two_layers_is_left_alone(samples: torch.Tensor) -> None:
+class Residual(nn.Module):
+    """A stream of four channels that two layers write and two read, then a mean and a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.first = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.last, self.head = nn.Conv2d(4, 6, 1), nn.Linear(6, 2)
+        with torch.no_grad():
+            for layer in (self.stem, self.first):
+                layer.weight[2] *= 50
+            for layer in (self.first, self.last):
+                layer.weight[:, 2] /= 50
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.relu(self.stem(x))
+        x = F.max_pool2d(F.relu(self.first(x) + x), 2)
+        return self.head(torch.flatten(F.relu(self.last(x)).mean((2, 3), keepdim=True), 1))
+
+
+def test_layers_that_sums_tie_to_the_same_channels_are_equalised_together(samples: torch.Tensor) -> None:
+    net = Residual().eval()
+    with quiet(), torch.no_grad():
+        graph = exported(net, samples[:1])
+        assert [(len(group.firsts), len(group.seconds)) for group in groups(graph)] == [(2, 2), (1, 1)]
+        equalise(graph, samples)
+        torch.testing.assert_close(graph(samples), net(samples), rtol=1e-4, atol=1e-4)
+        for group in groups(graph):
+            logs = torch.stack([ranges.log() for ranges in _weights_by_channel(graph, group)])
+            count = len(group.firsts)
+            torch.testing.assert_close(logs[:count].mean(0), logs[count:].mean(0), rtol=0, atol=0.01)
+
+
+def test_what_others_take_too_is_left_alone(samples: torch.Tensor) -> None:
     class Shared(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
+            self.head = nn.Linear(64, 2)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = self.a(x)
             y = self.b(torch.sigmoid(x)) + x
-            return self.c(self.c(y))  # the same weights twice
+            y = F.pad(self.c(self.c(y)), (0, 0, 0, 0, 1, 0))  # the same weights twice; another channel
+            return self.head(torch.flatten(y, 2).mean(1))
 
     with quiet():
-        assert pairs(exported(Shared().eval(), samples[:1])) == []
+        assert groups(exported(Shared().eval(), samples[:1])) == []
 
 
 def test_a_channel_that_is_switched_off_stays_so(samples: torch.Tensor) -> None:
@@ -109,16 +153,49 @@ def test_a_channel_that_is_switched_off_stays_so(samples: torch.Tensor) -> None:
         net.norm.running_mean[7] = -0.5
     with quiet(), torch.no_grad():
         graph = exported(net, samples[:1])
-        equalise(graph)
+        equalise(graph, samples)
         torch.testing.assert_close(graph(samples), net(samples), rtol=1e-4, atol=1e-4)
 
 
-def test_relu6_becomes_relu_where_layers_are_equalised(samples: torch.Tensor) -> None:
+@pytest.mark.parametrize("gain", [0.2, 3.0])
+def test_relu6_clips_what_it_clipped_and_nothing_else(gain: float, samples: torch.Tensor) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(3)
+            self.first, self.second = nn.Conv2d(3, 8, 1, bias=False), nn.Conv2d(8, 8, 1, bias=False)
+            with torch.no_grad():
+                self.first.weight[1:] *= gain
+                self.first.weight[0] /= 50
+                self.second.weight[:, 0] *= 50
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.second(F.relu6(self.first(x))).mean((2, 3))
+
+    net = Two().eval()
     with quiet(), torch.no_grad():
-        graph = exported(Mobile(nn.ReLU6).eval(), samples[:1])
-        equalise(graph)
-    names = [str(node.target) for node in graph.graph.nodes]
-    assert "aten.relu6.default" not in names and "aten.relu.default" in names
+        graph = exported(net, samples[:1])
+        clipped = (net.first(samples) > 6).any(0).flatten(1).any(1)
+        assert not bool(clipped[0]) and bool(clipped.any()) == (gain > 1)
+        equalise(graph, samples)
+        torch.testing.assert_close(graph(samples), net(samples), rtol=1e-4, atol=1e-4)
+        (group,) = groups(graph)
+        first, second = _weights_by_channel(graph, group)
+        assert "aten.relu6.default" in [str(node.target) for node in group.between]
+        assert float(first[0] / second[0]) == pytest.approx(1, rel=0.01)
+        assert bool((first[clipped] == net.first.weight.flatten(1).abs().amax(1)[clipped]).all())
+
+
+def test_equalising_makes_no_channel_so_large_that_relu6_would_clip_it(samples: torch.Tensor) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.ReLU6(), nn.Conv2d(4, 4, 1), nn.AdaptiveAvgPool2d(1)).eval()
+    with quiet(), torch.no_grad():
+        net[2].weight.mul_(1000)
+        graph = exported(net, samples[:1])
+        equalise(graph, samples)
+        torch.testing.assert_close(graph(samples), net(samples), rtol=1e-4, atol=1e-2)
+        (group,) = groups(graph)
+        made = F.conv2d(samples, constant(graph, group.firsts[0].weight)).amax((0, 2, 3))
+        torch.testing.assert_close(made, torch.full((4,), 4.0), rtol=1e-3, atol=0)  # 1.5 times that is 6
 
 
 # --- adaptive rounding -------------------------------------------------------------------------------------------
