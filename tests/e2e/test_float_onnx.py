@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.bench.ledger import compare_layers
 from edgeq.bench.oracles import onnx_trace
+from edgeq.bundled import bundled
 from edgeq.convert import convert_onnx
 from edgeq.convert.float_onnx import is_quantised, read_float_onnx
 from edgeq.errors import BadInput, Unsupported
@@ -140,8 +142,11 @@ def assert_computes_the_same(data: bytes) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_every_operator_has_a_case() -> None:
+def test_every_operator_has_a_case_and_is_documented() -> None:
     assert set(CASES) == set(OPERATORS)
+    page = (bundled("models").parent / "docs" / "models.md").read_text()
+    named = page.partition("these operators are read:")[2].partition(".")[0]
+    assert sorted(re.findall(r"`(\w+)`", named)) == sorted(OPERATORS)
 
 
 @pytest.mark.parametrize("op", CASES)
