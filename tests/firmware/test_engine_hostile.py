@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from hashlib import sha256
 
 import numpy as np
@@ -17,6 +18,7 @@ from graphs import every_kernel
 
 from edgeq import ops
 from edgeq.plan import Target
+from edgeq.plan.variants import VARIANTS, conv2d_gather, conv2d_mac16
 
 BATCH = 2500
 
@@ -30,10 +32,12 @@ def model() -> Planned:
     return planned(graph, b"".join(x.tobytes() + y.tobytes() for x, y in zip(inputs, outputs, strict=True)))
 
 
-@pytest.fixture(scope="module")
-def fast() -> Planned:
+@pytest.fixture(scope="module", params=[v.offer for v in (conv2d_gather, conv2d_mac16)], ids=["gather", "mac16"])
+def fast(request: pytest.FixtureRequest) -> Iterator[Planned]:
     """The same with the kernels of a core that has MAC16, and their scratch."""
-    return planned(every_kernel(), target=Target(mac16=True, scratch_bytes=98304))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "conv2d_s8", (request.param,))
+        yield planned(every_kernel(), target=Target(mac16=True, scratch_bytes=98304))
 
 
 def test_damaged_images_with_scratch_are_refused_or_run(engine_host: EngineHost, fast: Planned) -> None:

@@ -1,4 +1,4 @@
-"""conv2d_s8_mac16: rows of the input and weights of a block of output channels as int16 copies in the scratch."""
+"""conv2d_s8_mac16: rows of the input as int16 in the scratch, below as many rows of the output as it holds."""
 
 from __future__ import annotations
 
@@ -8,76 +8,55 @@ from dataclasses import dataclass
 from edgeq.graph import Graph, Node
 from edgeq.ops import Step
 from edgeq.ops.conv2d import window_of
-from edgeq.ops.operator import pack_i32
-from edgeq.ops.weights import channel_multipliers
 from edgeq.ops.window import Window
-from edgeq.plan.variants.variant import Target, Variant, largest_sum, rounded
+from edgeq.plan.variants.variant import Target, Variant
+from edgeq.plan.variants.widened import PRODUCT, WIDEN_INPUT, evenly, widening
 
-SEGMENTS_MOST = 16
-SLACK = 4  # halfwords behind each copy
-CHANNEL_BYTES = 16
-SUM_MOST = 1 << 30
+SLACK = 4 + 2  # halfwords behind the weights and behind the lines
 
-# Instructions for each product, segment and output; for each weight and each input value that is widened.
-PRODUCT, SEGMENT, OUTPUT, WIDEN_WEIGHT, WIDEN_INPUT = 1.0, 9, 40, 4, 5
+# Instructions for each output and for each row of its window, for each row of the output of one channel, for each line.
+OUTPUT, WINDOW_ROW, ROW, LINE = 17, 5, 60, 60
 
 
 @dataclass(frozen=True)
 class _Tiling:
-    """The int16 copies of conv2d_s8_mac16.c, in halfwords; `block` output channels are done at a time."""
+    """What conv2d_s8_mac16.c lays into the scratch, in values."""
 
-    segments: int
-    run: int
-    line: int
-    lines: int
+    win: Window
+    channels: int
+    width: int  # of the output
 
-    def scratch_bytes(self, block: int) -> int:
-        weights = block * self.segments * self.run + 2 * SLACK
-        return block * CHANNEL_BYTES + 2 * (self.lines * self.line + weights)
+    @property
+    def values(self) -> int:
+        return self.win.size[0] * self.win.size[1] * self.channels
+
+    @property
+    def line(self) -> int:
+        return ((self.width - 1) * self.win.stride[1] + self.win.size[1]) * self.channels
+
+    def lines(self, rows: int) -> int:
+        """Rows of the input below so many of the output."""
+        return (rows - 1) * self.win.stride[0] + (self.win.size[0] - 1) * self.win.dilation[0] + 1
+
+    def scratch_bytes(self, rows: int) -> int:
+        return 2 * (self.values + self.lines(rows) * self.line + SLACK)
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:
-    """The step in blocks as large as the scratch holds, where its shorter rounding is exact."""
-    if not target.mac16 or not _is_exact(graph, node):
-        return
+    """The step where channels come in fours, some widening is exact, and the scratch holds a row of windows."""
+    x, y = graph.input(node, 0), graph.output(node)
     win = window_of(graph, node)
-    tiling = _tiling(graph, node, win)
-    block = _block(tiling, graph.output(node).shape[3], target.scratch_bytes)
-    if tiling.segments > SEGMENTS_MOST or block < 1:
+    if not target.mac16 or x.shape[3] % 4 or win.dilation[1] > 1 or (wide := widening(graph, node)) is None:
         return
-    wide = Step("conv2d_s8_mac16", step.params + pack_i32(block), step.inputs, step.output)
-    yield Variant(wide, tiling.scratch_bytes(block), _instructions(graph, node, win, tiling, block))
-
-
-def _is_exact(graph: Graph, node: Node) -> bool:
-    """Factors that do not shift left, and sums so small that the shorter rounding cannot overflow."""
-    _, shifts = channel_multipliers(graph, node, graph.input(node, 1).shape[0])
-    return bool(shifts.max() <= 0 and largest_sum(graph, node) < SUM_MOST)
-
-
-def _tiling(graph: Graph, node: Node, win: Window) -> _Tiling:
-    dilated = win.dilation[1] > 1
-    depth = rounded(graph.input(node, 0).shape[3], 4 if dilated else 2)
-    segments = win.size[0] * win.size[1] if dilated else win.size[0]
-    run = rounded((1 if dilated else win.size[1]) * depth, 4)
-    columns = (graph.output(node).shape[2] - 1) * win.stride[1] + (win.size[1] - 1) * win.dilation[1] + 1
-    line = rounded(columns * depth + SLACK, 2) + SLACK
-    return _Tiling(segments, run, line, (win.size[0] - 1) * win.dilation[0] + 1)
-
-
-def _block(tiling: _Tiling, channels: int, scratch_bytes: int) -> int:
-    """As many output channels at a time as the scratch holds."""
-    one = tiling.scratch_bytes(1)
-    more = tiling.scratch_bytes(2) - one
-    return min(channels, (scratch_bytes - one) // more + 1)
-
-
-def _instructions(graph: Graph, node: Node, win: Window, tiling: _Tiling, block: int) -> float:
-    y, weights = graph.output(node), graph.input(node, 1)
-    blocks = -(-weights.shape[0] // block)
-    rows = min(y.shape[1] * max(win.stride[0], 1) + tiling.lines, y.shape[1] * tiling.lines)
-    return (
-        y.elements * (OUTPUT + tiling.segments * (SEGMENT + PRODUCT * tiling.run))
-        + WIDEN_WEIGHT * weights.shape[0] * tiling.segments * tiling.run
-        + WIDEN_INPUT * blocks * rows * tiling.line
+    tiling = _Tiling(win, x.shape[3], y.shape[2])
+    rows = evenly(y.shape[1], tiling.scratch_bytes, target.scratch_bytes)
+    if not rows:
+        return
+    groups = -(-y.shape[1] // rows)
+    instructions = (
+        y.elements * (OUTPUT + WINDOW_ROW * win.size[0] + PRODUCT * tiling.values)
+        + groups * wide.weights(tiling.values)
+        + y.shape[1] * y.shape[3] * ROW
+        + groups * tiling.lines(rows) * (LINE + WIDEN_INPUT * tiling.line)
     )
+    yield Variant(wide.step("conv2d_s8_mac16", step, rows), tiling.scratch_bytes(rows), instructions)

@@ -73,6 +73,17 @@ eq_output eq_output_of(const int32_t *fields) {
     return (eq_output){fields[0], fields[1], fields[2]};
 }
 
+const eq_scaled_channel *eq_scaled_channels_of(const int32_t *fields) {
+    return (const eq_scaled_channel *)(const void *)fields;
+}
+
+bool eq_are_scaled_channels(const int32_t *fields, uint32_t count) {
+    const eq_scaled_channel *channels = eq_scaled_channels_of(fields);
+    for (uint32_t i = 0; i < count; i++)
+        if (channels[i].multiplier < 0 || !eq_is_between(channels[i].shift, 1, 31)) return false;
+    return true;
+}
+
 eq_shape eq_shape_of(const eq_tensor *tensor) {
     return (eq_shape){tensor->dims[1], tensor->dims[2], tensor->dims[3]};
 }

@@ -61,6 +61,10 @@ bool eq_are_factors(const int32_t *multipliers, const int32_t *shifts, uint32_t 
 /* {zero point, low, high} */
 bool eq_is_output(const int32_t *fields);
 eq_output eq_output_of(const int32_t *fields);
+enum { EQ_SCALED_FIELDS = sizeof(eq_scaled_channel) / sizeof(int32_t) };
+/* {start, multiplier, addend, addend of a negative, shift} of each channel. */
+bool eq_are_scaled_channels(const int32_t *fields, uint32_t count);
+const eq_scaled_channel *eq_scaled_channels_of(const int32_t *fields);
 /* Whether every field is within EQ_WINDOW_MAX, and no window of the output ends further behind the input. */
 bool eq_is_window(const eq_window *window, const eq_tensor *in, const eq_tensor *out);
 eq_shape eq_shape_of(const eq_tensor *tensor);

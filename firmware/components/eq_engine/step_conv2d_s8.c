@@ -1,4 +1,3 @@
-#include "conv_row_s16.h"
 #include "step.h"
 
 enum {
@@ -111,34 +110,6 @@ const char *eq_check_transpose_conv_s8(eq_call *call) {
 void eq_run_transpose_conv_s8(const eq_call *call) {
     eq_conv2d conv = conv_of(call);
     eq_transpose_conv_s8(&conv, call->x[0], call->weights_data, call->bias_data, call->y);
-}
-
-static int32_t block_of(const eq_call *call) {
-    return call->params[FIXED + 2 * call->out.dims[3]];
-}
-
-const char *eq_check_conv2d_s8_mac16(eq_call *call) {
-    const char *what = check(call, call->in[0].dims[3], 1);
-    if (what) return what;
-    const int32_t *p = call->params, *shifts = p + FIXED + call->out.dims[3];
-    int32_t block = block_of(call), segments = p[DILATION_W] > 1 ? p[HEIGHT] * p[WIDTH] : p[HEIGHT];
-    eq_conv2d conv = conv_of(call);
-    if (segments > EQ_ROW_SEGMENTS) return "conv2d_s8_mac16: too many segments";
-    /* A widened row, padding included, stays far from the end of an int32. */
-    if ((uint64_t)(call->in[0].dims[2] + 2 * EQ_WINDOW_MAX) * call->in[0].dims[3] > 1u << 26)
-        return "conv2d_s8_mac16: a row is too long";
-    if (block < 1 || block > call->out.dims[3]) return "conv2d_s8_mac16: block out of range";
-    if (eq_conv2d_s8_mac16_scratch(&conv, block) > call->scratch_bytes)
-        return "conv2d_s8_mac16: the plan's scratch is too small";
-    for (uint32_t i = 0; i < call->out.dims[3]; i++)
-        if (shifts[i] > 0) return "conv2d_s8_mac16: a factor shifts left";
-    return NULL;
-}
-
-void eq_run_conv2d_s8_mac16(const eq_call *call) {
-    eq_conv2d conv = conv_of(call);
-    eq_conv2d_s8_mac16(&conv, block_of(call), call->x[0], call->weights_data, call->bias_data, call->y,
-                       call->scratch);
 }
 
 /* The last two parameters. */

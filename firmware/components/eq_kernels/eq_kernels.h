@@ -38,12 +38,40 @@ typedef struct eq_conv2d {
 void eq_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights, const int32_t *bias,
                   int8_t *output);
 
-/* The same bytes by int16 copies in scratch, `block` output channels at a time: for cores with MAC16. At most
- * 16 rows of window (taps, where it is dilated sideways), shifts of at most 0, and sums of products and bias
- * below 2^30 in size. */
-uint64_t eq_conv2d_s8_mac16_scratch(const eq_conv2d *p, int32_t block);
-void eq_conv2d_s8_mac16(const eq_conv2d *p, int32_t block, const int8_t *input, const int8_t *weights,
-                        const int32_t *bias, int8_t *output, void *scratch);
+/* An output channel whose sums are scaled by 2^k: start is the bias and the share of the input's zero point,
+ * and y = (high + (high < 0 ? down : up)) >> shift, clamped, where high is the upper half of the 64-bit
+ * product of sum and multiplier. docs/kernels.md#scaled-sums */
+typedef struct eq_scaled_channel {
+    int32_t start, multiplier, up, down, shift;
+} eq_scaled_channel;
+
+typedef struct eq_conv2d_gather {
+    eq_shape in, out;
+    eq_window window;
+    int32_t in_zero_point, min, max;
+    int32_t pixels;       /* of the output at a time */
+    int32_t weight_shift; /* 2 or 8: weights are widened times 2^weight_shift */
+    const eq_scaled_channel *channels;
+} eq_conv2d_gather;
+
+typedef struct eq_conv2d_mac16 {
+    eq_shape in, out; /* input channels: a multiple of four */
+    eq_window window; /* dilation sideways: 1 */
+    int32_t in_zero_point, min, max;
+    int32_t rows;         /* of the output at a time */
+    int32_t weight_shift; /* 2 or 8 */
+    const eq_scaled_channel *channels;
+} eq_conv2d_mac16;
+
+/* conv2d_s8's bytes by rows of the input as int16 in scratch. The input is on a 4-byte boundary. */
+uint64_t eq_conv2d_s8_mac16_scratch(const eq_conv2d_mac16 *p);
+void eq_conv2d_s8_mac16(const eq_conv2d_mac16 *p, const int8_t *input, const int8_t *weights, int8_t *output,
+                        void *scratch);
+
+/* conv2d_s8's bytes by windows gathered in scratch as int16. The input is on a 4-byte boundary. */
+uint64_t eq_conv2d_s8_gather_scratch(const eq_conv2d_gather *p);
+void eq_conv2d_s8_gather(const eq_conv2d_gather *p, const int8_t *input, const int8_t *weights,
+                         int8_t *output, void *scratch);
 
 /* weights[window.height][window.width][out.channels]; output channel c * multiplier + m reads input channel
  * c, where multiplier is out.channels / in.channels. */
@@ -77,6 +105,16 @@ typedef struct eq_fully_connected {
 /* input[rows][inputs], output[rows][outputs]; weights[outputs][inputs]; bias[outputs] or NULL. */
 void eq_fully_connected_s8(const eq_fully_connected *p, const int8_t *input, const int8_t *weights,
                            const int32_t *bias, int8_t *output);
+
+typedef struct eq_fully_connected_mac16 {
+    int32_t rows, inputs, outputs; /* inputs: a multiple of four */
+    int32_t min, max;
+    const eq_scaled_channel *channels;
+} eq_fully_connected_mac16;
+
+/* eq_fully_connected_s8's bytes. The weights are on a 4-byte boundary; scratch holds 2 * inputs + 8 bytes. */
+void eq_fully_connected_s8_mac16(const eq_fully_connected_mac16 *p, const int8_t *input,
+                                 const int8_t *weights, int8_t *output, void *scratch);
 
 /* Two operands of one output: each of its dimensions is theirs, or theirs is 1 and broadcast. */
 typedef struct eq_operands {
