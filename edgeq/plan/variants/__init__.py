@@ -12,6 +12,7 @@ from edgeq.plan.variants import (
     conv2d,
     conv2d_gather,
     conv2d_mac16,
+    conv2d_winograd,
     depthwise,
     depthwise3x3_mac16,
     fully_connected,
@@ -25,7 +26,7 @@ Offer = Callable[[Graph, Node, Step, Target], Iterator[Variant]]
 VARIANTS: dict[str, tuple[Offer, ...]] = {
     "add_s8": (add.offer, add_table.offer),
     "sub_s8": (add.offer, add_table.offer),
-    "conv2d_s8": (conv2d.offer, conv2d_mac16.offer, conv2d_gather.offer),
+    "conv2d_s8": (conv2d.offer, conv2d_mac16.offer, conv2d_winograd.offer, conv2d_gather.offer),
     "depthwise_conv2d_s8": (depthwise.offer, depthwise3x3_mac16.offer),
     "fully_connected_s8": (fully_connected.offer, fully_connected_mac16.offer),
 }

@@ -73,6 +73,24 @@ uint64_t eq_conv2d_s8_gather_scratch(const eq_conv2d_gather *p);
 void eq_conv2d_s8_gather(const eq_conv2d_gather *p, const int8_t *input, const int8_t *weights,
                          int8_t *output, void *scratch);
 
+/* A 3x3 window of stride and dilation 1; input channels are a multiple of four. Done at once are `tiles` of
+ * the output, `depth` input channels (a multiple of four) and `block` output channels. */
+typedef struct eq_conv2d_winograd {
+    eq_shape in, out;
+    int32_t pad_top, pad_left, in_zero_point, min, max;
+    int32_t tiles, depth, block;
+    const eq_scaled_channel *channels; /* of sums times four */
+} eq_conv2d_winograd;
+
+/* conv2d_s8's bytes by Winograd's transforms, 2x2 or 4x4 outputs a tile. Input and weights are on 4-byte
+ * boundaries. With 4x4 outputs a sum over any `depth` input channels stays below 2^25 in size. */
+uint64_t eq_conv2d_s8_winograd2_scratch(const eq_conv2d_winograd *p);
+void eq_conv2d_s8_winograd2(const eq_conv2d_winograd *p, const int8_t *input, const int8_t *weights,
+                            int8_t *output, void *scratch);
+uint64_t eq_conv2d_s8_winograd4_scratch(const eq_conv2d_winograd *p);
+void eq_conv2d_s8_winograd4(const eq_conv2d_winograd *p, const int8_t *input, const int8_t *weights,
+                            int8_t *output, void *scratch);
+
 /* weights[window.height][window.width][out.channels]; output channel c * multiplier + m reads input channel
  * c, where multiplier is out.channels / in.channels. */
 void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,

@@ -1,0 +1,123 @@
+/* eq_winograd2_tiles with MAC16.
+ *
+ *   a2 p   a3 x   a4 w   a5 groups of 4 channels   a6 to a9 four products   a12 0   a13 to the stack   a14 its end
+ *   then  a10 sums   a11 corrections   a6 to a9, a14, a15 temporary */
+
+#if defined(EQ_MAC16) /* other cores build this folder too */
+
+#include "winograd_lx6.inc"
+
+#define X 0
+#define W 4
+#define GROUPS 8
+#define TILES 12
+#define SUMS 16
+#define CORRECTIONS 20
+#define SHIFT 24
+#define ADDS 28
+
+#define SUMS_AT 32 /* on the stack, behind 2 columns of 4 */
+#define CORRECTIONS_AT 36
+#define TILES_LEFT 40
+
+    .text
+    /* a6 m0, a7 m3, a8 m2, a9 m1 to a6, a7: sums times 2 */
+    .macro sums
+    add a15, a9, a8
+    sub a9, a9, a8
+    addx2 a6, a6, a15
+    addx2 a7, a7, a9
+    .endm
+
+    .macro column q
+    l32i a6, a1, 16 * \q
+    l32i a7, a1, 16 * \q + 4
+    l32i a8, a1, 16 * \q + 8
+    l32i a9, a1, 16 * \q + 12
+    l32i a13, a11, 4 * \q
+    l32i a14, a11, 4 * \q + 8
+    sums
+    sub a6, a6, a13
+    sub a7, a7, a14
+    sra a6, a6
+    sra a7, a7
+    .endm
+
+    .macro store q
+    column \q
+    s32i a6, a10, 4 * \q
+    s32i a7, a10, 4 * \q + 8
+    .endm
+
+    .macro add_up q
+    column \q
+    l32i a13, a10, 4 * \q
+    l32i a14, a10, 4 * \q + 8
+    add a6, a6, a13
+    add a7, a7, a14
+    s32i a6, a10, 4 * \q
+    s32i a7, a10, 4 * \q + 8
+    .endm
+
+    .global eq_winograd2_tiles_lx6
+    .type eq_winograd2_tiles_lx6, @function
+    .align 4
+eq_winograd2_tiles_lx6:
+    entry a1, 80
+    l32i a3, a2, X
+    l32i a6, a2, SHIFT
+    l32i a7, a2, SUMS
+    l32i a8, a2, CORRECTIONS
+    l32i a9, a2, TILES
+    addi a3, a3, -4 /* ldinc adds before it loads */
+    ssr a6
+    s32i a7, a1, SUMS_AT
+    s32i a8, a1, CORRECTIONS_AT
+    s32i a9, a1, TILES_LEFT
+    ldinc m0, a3
+    ldinc m1, a3
+
+.Ltile:
+    l32i a4, a2, W
+    mov a13, a1
+    addi a4, a4, -4
+    ldinc m2, a4
+    l32i a5, a2, GROUPS
+    movi a12, 0
+    addi a14, a1, 16
+.Lrow:
+    dot a6
+    dot a7
+    dot a8
+    dot a9
+    sums
+    s32i a6, a13, 0
+    s32i a7, a13, 16
+    addi a13, a13, 4
+    bne a13, a14, .Lrow
+
+    l32i a6, a2, ADDS
+    l32i a10, a1, SUMS_AT
+    l32i a11, a1, CORRECTIONS_AT
+    bnez a6, .Ladds
+    store 0
+    store 1
+    j .Ldone
+.Ladds:
+    add_up 0
+    add_up 1
+.Ldone:
+    l32i a6, a1, TILES_LEFT
+    addi a10, a10, 16
+    addi a11, a11, 16
+    addi a6, a6, -1
+    s32i a10, a1, SUMS_AT
+    s32i a11, a1, CORRECTIONS_AT
+    s32i a6, a1, TILES_LEFT
+    beqz a6, .Lend
+    j .Ltile
+.Lend:
+    retw
+    .size eq_winograd2_tiles_lx6, . - eq_winograd2_tiles_lx6
+
+#endif

@@ -1,0 +1,174 @@
+/* eq_winograd4_tiles with MAC16.
+ *
+ *   a2 p   a3 x   a4 w   a5 groups of 4 channels   a6 to a11 six products   a12 0   a13 to the stack   a14 its end
+ *
+ * The second half, the columns: a4 sums, a5 corrections, a12 to a14 the inverse of 9 times powers of two. */
+
+#if defined(EQ_MAC16) /* other cores build this folder too */
+
+#include "winograd_lx6.inc"
+
+#define X 0
+#define W 4
+#define GROUPS 8
+#define TILES 12
+#define SUMS 16
+#define CORRECTIONS 20
+#define SHIFT 24
+#define ADDS 28
+
+#define SUMS_AT 96 /* on the stack, behind 4 columns of 6 */
+#define CORRECTIONS_AT 100
+#define TILES_LEFT 104
+
+    .text
+    .align 4
+.Linverse_of_9:
+    .long 0x38e38e39
+
+    /* a6 m0, a11 m5, a8 m2, a7 m1, a9 m3, a10 m4 to a6, a10, a7, a11: sums times 24, 12, 6, 6 */
+    .macro sums
+    add a15, a7, a8
+    sub a7, a7, a8
+    sub a8, a10, a9
+    add a9, a9, a10
+    addx2 a10, a6, a6
+    addx4 a6, a7, a8
+    addx2 a6, a10, a6
+    subx2 a10, a15, a9
+    add a7, a7, a8
+    addx2 a11, a11, a11
+    sub a11, a11, a9
+    addx2 a11, a11, a15
+    .endm
+
+    .macro column q
+    l32i a6, a1, 24 * \q
+    l32i a11, a1, 24 * \q + 4
+    l32i a8, a1, 24 * \q + 8
+    l32i a7, a1, 24 * \q + 12
+    l32i a9, a1, 24 * \q + 16
+    l32i a10, a1, 24 * \q + 20
+    sums
+    l32i a15, a5, 4 * \q
+    l32i a8, a5, 4 * \q + 16
+    l32i a9, a5, 4 * \q + 32
+    mull a6, a6, a12
+    mull a10, a10, a13
+    mull a7, a7, a14
+    mull a11, a11, a14
+    sub a6, a6, a15
+    l32i a15, a5, 4 * \q + 48
+    sub a10, a10, a8
+    sub a7, a7, a9
+    sra a6, a6
+    sub a11, a11, a15
+    sra a10, a10
+    sra a7, a7
+    sra a11, a11
+    .endm
+
+    .macro store q
+    s32i a6, a4, 4 * \q
+    s32i a10, a4, 4 * \q + 16
+    s32i a7, a4, 4 * \q + 32
+    s32i a11, a4, 4 * \q + 48
+    .endm
+
+    .macro add_up q
+    l32i a8, a4, 4 * \q
+    l32i a9, a4, 4 * \q + 16
+    l32i a15, a4, 4 * \q + 32
+    add a6, a6, a8
+    l32i a8, a4, 4 * \q + 48
+    add a10, a10, a9
+    add a7, a7, a15
+    add a11, a11, a8
+    store \q
+    .endm
+
+    .macro columns how
+    column 0
+    \how 0
+    slli a12, a12, 1
+    slli a13, a13, 1
+    slli a14, a14, 1
+    column 1
+    \how 1
+    slli a12, a12, 1
+    slli a13, a13, 1
+    slli a14, a14, 1
+    column 2
+    \how 2
+    column 3
+    \how 3
+    .endm
+
+    .global eq_winograd4_tiles_lx6
+    .type eq_winograd4_tiles_lx6, @function
+    .align 4
+eq_winograd4_tiles_lx6:
+    entry a1, 144
+    l32i a3, a2, X
+    l32i a6, a2, SHIFT
+    l32i a7, a2, SUMS
+    l32i a8, a2, CORRECTIONS
+    l32i a9, a2, TILES
+    addi a3, a3, -4 /* ldinc adds before it loads */
+    ssr a6
+    s32i a7, a1, SUMS_AT
+    s32i a8, a1, CORRECTIONS_AT
+    s32i a9, a1, TILES_LEFT
+    ldinc m0, a3
+    ldinc m1, a3
+
+.Ltile:
+    l32i a4, a2, W
+    l32i a5, a2, GROUPS
+    mov a13, a1
+    addi a4, a4, -4
+    ldinc m2, a4
+    movi a12, 0
+    addi a14, a1, 24
+.Lrow:
+    dot a6
+    dot a11
+    dot a8
+    dot a7
+    dot a9
+    dot a10
+    sums
+    s32i a6, a13, 0
+    s32i a10, a13, 24
+    s32i a7, a13, 48
+    s32i a11, a13, 72
+    addi a13, a13, 4
+    sub a15, a13, a14
+    bnez a15, .Lrow
+
+    l32i a6, a2, ADDS
+    l32r a12, .Linverse_of_9
+    l32i a4, a1, SUMS_AT
+    l32i a5, a1, CORRECTIONS_AT
+    slli a13, a12, 1
+    slli a14, a12, 2
+    bnez a6, .Ladds
+    columns store
+    j .Ldone
+.Ladds:
+    columns add_up
+.Ldone:
+    l32i a6, a1, TILES_LEFT
+    addi a4, a4, 64
+    addi a5, a5, 64
+    addi a6, a6, -1
+    s32i a4, a1, SUMS_AT
+    s32i a5, a1, CORRECTIONS_AT
+    s32i a6, a1, TILES_LEFT
+    beqz a6, .Lend
+    j .Ltile
+.Lend:
+    retw
+    .size eq_winograd4_tiles_lx6, . - eq_winograd4_tiles_lx6
+
+#endif
