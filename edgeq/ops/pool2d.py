@@ -143,6 +143,7 @@ def _cases(op: str) -> Iterable[Graph]:
     yield _case(op, (1, 8, 8, 4), 2, 2, "VALID", "RELU")
     yield _case(op, (1, 5, 5, 7), 5, 1, "VALID", "RELU6")
     yield _case(op, (1, 6, 9, 3), 3, 1, "SAME")
+    yield _case(op, (1, 9, 7, 12), 3, 2, "SAME")
 
 
 _FIELDS = {

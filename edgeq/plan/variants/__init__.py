@@ -17,6 +17,8 @@ from edgeq.plan.variants import (
     depthwise3x3_mac16,
     fully_connected,
     fully_connected_mac16,
+    max_pool2d,
+    max_pool2d_words,
 )
 from edgeq.plan.variants.variant import Target, Variant
 
@@ -29,4 +31,5 @@ VARIANTS: dict[str, tuple[Offer, ...]] = {
     "conv2d_s8": (conv2d.offer, conv2d_mac16.offer, conv2d_winograd.offer, conv2d_gather.offer),
     "depthwise_conv2d_s8": (depthwise.offer, depthwise3x3_mac16.offer),
     "fully_connected_s8": (fully_connected.offer, fully_connected_mac16.offer),
+    "max_pool2d_s8": (max_pool2d.offer, max_pool2d_words.offer),
 }

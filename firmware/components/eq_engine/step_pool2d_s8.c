@@ -37,6 +37,20 @@ void eq_run_max_pool2d_s8(const eq_call *call) {
     eq_max_pool2d_s8(&pool, call->x[0], call->y);
 }
 
+const char *eq_check_max_pool2d_s8_words(eq_call *call) {
+    const char *what = check(call);
+    if (what) return what;
+    if (call->params[LOW] != INT8_MIN || call->params[HIGH] != INT8_MAX) return "max_pool2d_s8_words: a clamp";
+    if (call->in[0].dims[3] % 4 || (call->in[0].constant && call->in[0].offset % 4))
+        return "max_pool2d_s8_words: channels or input are not aligned";
+    return NULL;
+}
+
+void eq_run_max_pool2d_s8_words(const eq_call *call) {
+    eq_pool2d pool = pool_of(call);
+    eq_max_pool2d_s8_words(&pool, call->x[0], call->y);
+}
+
 const char *eq_check_average_pool2d_s8(eq_call *call) {
     return check(call);
 }

@@ -210,6 +210,8 @@ typedef struct eq_pool2d {
 } eq_pool2d;
 
 void eq_max_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *output);
+/* The same without a clamp, for channels that are a multiple of 4 and an input on a 4-byte boundary. */
+void eq_max_pool2d_s8_words(const eq_pool2d *p, const int8_t *input, int8_t *output);
 void eq_average_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *output);
 
 typedef struct eq_mean {
