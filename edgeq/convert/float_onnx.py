@@ -25,7 +25,15 @@ def read_float_onnx(data: bytes, name: str) -> Graph:
         BadInput: not an ONNX model, or one that contradicts itself.
         Unsupported: external data, an opset that is not read, sizes other than the batch that are not fixed.
     """
-    return read_onnx(_of_batch_1(data, name), name)
+    return _channels_first(read_onnx(_of_batch_1(data, name), name))
+
+
+def _channels_first(graph: Graph) -> Graph:
+    """Without the Transpose in front by which networks that take NHWC, as those from TensorFlow, come to NCHW."""
+    readers = [node for node in graph.nodes if set(node.inputs) & set(graph.inputs)]
+    if len(readers) != 1 or readers[0].op != "Transpose" or tuple(readers[0].attrs.get("perm", ())) != (0, 3, 1, 2):
+        return graph
+    return graph.rebuilt([node for node in graph.nodes if node is not readers[0]], inputs=readers[0].outputs)
 
 
 def _of_batch_1(data: bytes, name: str) -> bytes:

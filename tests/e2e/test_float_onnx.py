@@ -216,6 +216,21 @@ def test_a_free_batch_becomes_one() -> None:
     assert read_float_onnx(data, "net").tensors["flat"].shape == (1, 64)
 
 
+def test_a_transpose_in_front_is_left_to_the_data() -> None:
+    """As tf2onnx writes them: the file takes NHWC, the network in it NCHW."""
+    model = NETS["residual"]().model()
+    model.graph.node.insert(0, helper.make_node("Transpose", ["image"], ["x"], name="first", perm=[0, 3, 1, 2]))
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, 16, 16, 3)))
+    data = bytes(onnx.shape_inference.infer_shapes(model).SerializeToString())
+    graph = read_float_onnx(data, "net")
+    assert graph.inputs == ("x",) and graph.tensor("x").shape == (1, 3, 16, 16)
+    x = random(1, 16, 16, 3)
+    (expected,) = onnxruntime.InferenceSession(data).run(["y"], {"image": x})
+    with torch.no_grad():
+        found = network_of(graph)(torch.from_numpy(x.transpose(0, 3, 1, 2).copy())).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_damaged_files_are_refused() -> None:
     data = NETS["residual"]().model().SerializeToString()
     random_bytes = np.random.default_rng(0)
