@@ -13,12 +13,15 @@ import onnx
 import pytest
 import torch
 import torch.nn.functional as F
-from command_line import edgeq, good, refused
+from command_line import edgeq, refused
 from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import nn
+from typer.testing import CliRunner
 
+from edgeq.cli import app
 from edgeq.errors import BadInput, CheckFailed
+from edgeq.pipeline.run_folder import LOCK
 from edgeq.quantize import qat
 from edgeq.quantize.batches import scores, takes_batches
 from edgeq.quantize.calibrate import Calibrated, calibrate_graph, float_graph
@@ -186,8 +189,7 @@ def test_training_that_spoils_the_network_is_not_kept(
     assert tuning.kept == 0 and after is before
 
 
-@pytest.mark.parametrize("per_channel", [True, False])
-@pytest.mark.parametrize("activation", ["relu", "relu6", "hardswish"])
+@pytest.mark.parametrize(("activation", "per_channel"), [("relu", True), ("relu6", False), ("hardswish", True)])
 def test_training_sees_the_network_that_is_exported(
     folders: Callable[..., Path], activation: str, per_channel: bool
 ) -> None:
@@ -265,14 +267,18 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_the_users_network_alone(
 
 @pytest.mark.e2e
 def test_deploy_with_training_has_a_clean_ledger(folders: Callable[..., Path], tmp_path: Path, cache: None) -> None:
-    good(edgeq("deploy", folders("relu6"), "--qat", 1, "--per-tensor", "--runner", "host", cwd=tmp_path))
+    options = ["--qat", "1", "--per-tensor", "--runner", "host", "-o", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, ["deploy", str(folders("relu6")), *options])
+    assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert {hop["status"] for hop in report["ledger"]["hops"]} <= {"equal", "within"}
+    ledger = {hop["name"]: hop["status"] for hop in report["ledger"]["hops"]}
+    assert set(ledger.values()) <= {"equal", "within", "not run"}
+    assert ledger["litert"] == ledger["native-host"] == "equal" and ledger["tflm"] in ("equal", "not run")
     training = report["quantisation"]["training"]
     assert [epoch["number"] for epoch in training["epochs"]] == [0, 1]
     assert training["images"] + training["set_aside"] == 1438
     assert "Trained with INT8's rounding" in (tmp_path / "run" / "report.md").read_text()
-    assert json.loads((tmp_path / "run" / "edgeq.lock").read_text())["made_from"]["qat_epochs"] == "1"
+    assert json.loads((tmp_path / "run" / LOCK).read_text())["made_from"]["qat_epochs"] == "1"
 
 
 # --- the data ----------------------------------------------------------------------------------------------------
