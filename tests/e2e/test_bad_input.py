@@ -99,7 +99,7 @@ CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "half a .tflite": ("deploy half.tflite", 2, ("half.tflite",)),
     "noise.tflite": ("verify noise.tflite", 2, ("noise.tflite: is not a .tflite file",)),
     "torch model to convert": ("convert model", 2, ("model: cannot be read",)),
-    "tflite to quantise": ("quantize small.tflite", 2, ("only torch models",)),
+    "tflite to quantise": ("quantize small.tflite", 2, ("is quantised already",)),
     "unknown board": ("deploy small.tflite --board esp33", 2, ("esp33", "esp32-wrover-b")),
     "board file that is none": ("deploy small.tflite --board broken.toml", 2, ("broken.toml: is not TOML",)),
     "too small an arena": ("deploy small.tflite --runner host --board tiny.toml", 3, ("arena", "the board has 64")),
