@@ -60,6 +60,8 @@ class Chip(_Facts):
     iram_bytes: Bytes
     cache_bytes: Bytes
     cache_line_bytes: Bytes
+    flash_bytes_per_s: Annotated[int, Field(ge=1)]
+    psram_bytes_per_s: Annotated[int, Field(ge=0)]
     free_gpios: list[Annotated[int, Field(ge=0)]]
     features: list[str]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeq.boards.board import Board
+from edgeq.boards.board import Board, internal_arena_bytes
 from edgeq.errors import BoardTrouble, DoesNotFit, ToolMissing
 from edgeq.flash.esptool import FlashResult, flash, read_flash
 from edgeq.images.layout import layout_for
@@ -58,7 +58,14 @@ class FlashContents:
 
 def target_of(board: Board) -> Target:
     """What of the board decides between kernels."""
-    return Target(mac16="mac16" in board.chip.features, scratch_bytes=board.scratch_bytes)
+    chip = board.chip
+    return Target(
+        mac16="mac16" in chip.features,
+        scratch_bytes=board.scratch_bytes,
+        flash_cycles=board.clock_hz / chip.flash_bytes_per_s,
+        psram_cycles=board.clock_hz / chip.psram_bytes_per_s if chip.psram_bytes_per_s else 0,
+        internal_bytes=internal_arena_bytes(chip, board.scratch_bytes),
+    )
 
 
 def choose_runner(wanted: Runner | None, progress: Progress) -> Runner:

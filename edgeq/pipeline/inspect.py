@@ -118,14 +118,22 @@ def _plan(plan: Plan, size: int) -> Inspection:
         "bytes": size, "tflite_bytes": plan.tflite_bytes, "arena_bytes": plan.arena_bytes,
         "scratch_bytes": plan.scratch_bytes, "steps": len(plan.steps), "tensors": len(plan.tensors),
         "macs": sum(step.macs for step in plan.steps),
+        "flash_traffic_bytes": sum(step.flash_bytes for step in plan.steps),
+        "arena_traffic_bytes": sum(step.arena_bytes for step in plan.steps),
     }  # fmt: skip
     rows = []
     for i, step in enumerate(plan.steps):
         places = [plan.tensors[t] for t in (*step.inputs, step.output)]
         *sources, target = ("constant" if t.constant else f"{t.offset}+{t.bytes}" for t in places)
-        rows.append((i, step.name, f"{step.kernel.name}:{step.kernel.version}", ", ".join(sources), target,
-                     "x".join(str(d) for d in places[-1].dims[1:]), step.macs, len(step.params)))  # fmt: skip
-    columns = ("#", "step", "kernel", "reads arena", "writes arena", "shape", "MACs", "parameters, bytes")
+        rows.append((
+            i, step.name, f"{step.kernel.name}:{step.kernel.version}", ", ".join(sources), target,
+            "x".join(str(d) for d in places[-1].dims[1:]), step.macs, step.scratch_bytes, step.flash_bytes,
+            step.arena_bytes, len(step.params),
+        ))  # fmt: skip
+    columns = (
+        "#", "step", "kernel", "reads arena", "writes arena", "shape", "MACs", "scratch, bytes",
+        "flash traffic, bytes", "arena traffic, bytes", "parameters, bytes",
+    )  # fmt: skip
     return Inspection("plan", facts, columns, tuple(rows))
 
 

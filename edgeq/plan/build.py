@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from edgeq import ops
 from edgeq.errors import Unsupported
 from edgeq.graph import FileLayout, Graph, Node, Tensor
-from edgeq.ops import Step
 from edgeq.plan.arena import Buffer, layout
 from edgeq.plan.fold_pad import fold_pad
 from edgeq.plan.kernels import Kernel, kernel
 from edgeq.plan.select import Target, choose
+from edgeq.plan.variants.variant import Variant
 
 MAX_STEPS = 1024
 ANY = Target()
@@ -42,6 +42,7 @@ class PlannedStep:
     """One kernel call. Tensors are indices into the plan's.
 
     Several steps may write parts of one output, which is complete after the last of them (`Plan.completed`).
+    `flash_bytes` and `arena_bytes` are its modelled traffic: what it reads of constants, reads and writes of tensors.
     """
 
     name: str
@@ -52,6 +53,9 @@ class PlannedStep:
     params: bytes
     macs: int
     tflite_operator: int
+    scratch_bytes: int = 0
+    flash_bytes: int = 0
+    arena_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,14 @@ def build_plan(graph: Graph, file: FileLayout, target: Target = ANY) -> Plan:
         raise Unsupported(f"an input in {graph.tensor(graph.inputs[0]).dtype}", where=f"tensor {graph.inputs[0]}")
     folded = fold_pad(graph)
     steps = [(node, ops.steps(folded, node, file.constant_offset.__getitem__)) for node in folded.nodes]
-    chosen = [(node, [choose(folded, node, step, target) for step in made]) for node, made in steps]
-    scratch_bytes = max((c.scratch_bytes for _, made in chosen for c in made), default=0)
-    steps = [(node, [c.step for c in made]) for node, made in chosen]
     count = sum(len(made) for _, made in steps)
     if not 1 <= count <= MAX_STEPS:
         raise Unsupported(f"a model of {count} steps; the engine runs 1 to {MAX_STEPS}")
     offsets, arena_bytes = _lay_out(folded, views={node.outputs[0] for node, made in steps if not made})
-    read = dict.fromkeys(name for _, made in steps for step in made for name in step.inputs)
+    placed = target.with_arena(arena_bytes)
+    chosen = [(node, [choose(folded, node, step, placed) for step in made]) for node, made in steps]
+    scratch_bytes = max((c.scratch_bytes for _, made in chosen for c in made), default=0)
+    read = dict.fromkeys(name for _, made in chosen for c in made for name in c.step.inputs)
     constants = [name for name in read if folded.tensor(name).is_constant]
     index = {name: i for i, name in enumerate((*offsets, *constants))}
     return Plan(
@@ -101,7 +105,7 @@ def build_plan(graph: Graph, file: FileLayout, target: Target = ANY) -> Plan:
             *(_activation(folded.tensor(n), at, file) for n, at in offsets.items()),
             *(_constant(folded.tensor(n), file) for n in constants),
         ),
-        steps=tuple(s for node, made in steps for s in _steps(folded, node, made, index, file)),
+        steps=tuple(s for node, made in chosen for s in _steps(folded, node, made, index, file)),
         input=index[folded.inputs[0]],
         output=index[folded.outputs[0]],
     )
@@ -130,9 +134,10 @@ def _tensor(tensor: Tensor, shape: tuple[int, ...], offset: int, file: FileLayou
 
 
 def _steps(
-    graph: Graph, node: Node, steps: list[Step], index: dict[str, int], file: FileLayout
+    graph: Graph, node: Node, made: list[Variant], index: dict[str, int], file: FileLayout
 ) -> Iterator[PlannedStep]:
-    for step in steps:
+    for variant in made:
+        step = variant.step
         yield PlannedStep(
             name=step.output,
             op=node.op,
@@ -140,8 +145,11 @@ def _steps(
             inputs=tuple(index[n] for n in step.inputs),
             output=index[step.output],
             params=step.params,
-            macs=ops.operator(node).macs(graph, node) if step is steps[-1] else 0,
+            macs=ops.operator(node).macs(graph, node) if variant is made[-1] else 0,
             tflite_operator=file.operator_index[node.outputs[0]],
+            scratch_bytes=variant.scratch_bytes,
+            flash_bytes=variant.flash_bytes(graph, node) // len(made),  # each does its part
+            arena_bytes=variant.arena_bytes(graph, node) // len(made),
         )
 
 

@@ -41,9 +41,8 @@ def _tensor(data: bytes, at: int) -> PlannedTensor:
 
 
 def _step(data: bytes, at: int, params_at: int, names_at: int, versions: dict[int, int]) -> PlannedStep:
-    kernel_id, op, first, second, output, params, params_bytes, name, name_bytes, macs, operator = STEP.unpack_from(
-        data, at
-    )
+    row = STEP.unpack_from(data, at)
+    kernel_id, op, first, second, output, params, params_bytes, name, name_bytes, macs, operator, *costs = row
     known = {k.id: k.name for k in kernels().values()}
     return PlannedStep(
         name=data[names_at + name : names_at + name + name_bytes].decode(),
@@ -54,4 +53,7 @@ def _step(data: bytes, at: int, params_at: int, names_at: int, versions: dict[in
         params=data[params_at + params : params_at + params + params_bytes],
         macs=macs,
         tflite_operator=operator,
+        scratch_bytes=costs[0],
+        flash_bytes=costs[1],
+        arena_bytes=costs[2],
     )

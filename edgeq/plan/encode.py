@@ -9,7 +9,7 @@ from edgeq import ops
 from edgeq.plan.build import Plan, PlannedStep, PlannedTensor
 
 MAGIC = b"EQPL"
-VERSION = (1, 0)
+VERSION = (2, 0)
 NONE = 0xFFFFFFFF
 NAME_MAX = 64
 # A tensor's place is the index of whether it is a constant and its type.
@@ -18,7 +18,7 @@ PLACES = ((False, "int8"), (True, "int8"), (False, "int32"))
 HEADER = struct.Struct("<4s2H18I")
 NEED = struct.Struct("<2H")
 TENSOR = struct.Struct("<2Ifi4H2I")
-STEP = struct.Struct("<2H9I")
+STEP = struct.Struct("<2H12I")
 
 
 def encode_plan(plan: Plan) -> bytes:
@@ -70,4 +70,5 @@ def _step(step: PlannedStep, params_at: int, name_at: int, name_bytes: int) -> b
     return STEP.pack(
         step.kernel.id, ops.OPS[step.op].code, first, second, step.output,
         params_at, len(step.params), name_at, name_bytes, min(step.macs, NONE), step.tflite_operator,
+        step.scratch_bytes, min(step.flash_bytes, NONE), min(step.arena_bytes, NONE),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from graphs import every_kernel
 
 from edgeq import ops
 from edgeq.plan import Target
+from edgeq.plan.encode import STEP
 from edgeq.plan.variants import VARIANTS, conv2d_gather, conv2d_mac16
 
 BATCH = 2500
@@ -75,7 +76,7 @@ PLAN = planned(every_kernel()).plan
 
 def step_at(name: str) -> int:
     """Where the row of the step that writes `name` lies in its table."""
-    return 40 * [step.name for step in PLAN.steps].index(name)
+    return STEP.size * [step.name for step in PLAN.steps].index(name)
 
 
 def tensor(name: str) -> int:

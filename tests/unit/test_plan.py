@@ -180,7 +180,7 @@ def to_text(data: bytes) -> str:
     assert size == len(data)
     assert crc == zlib.crc32(data[:12] + bytes(4) + data[16:])
     assert params_at % 16 == 0 and all(at % 4 == 0 for at in (needs_at, tensors_at, steps_at))
-    assert max(needs_at + 4 * needs, tensors_at + 32 * tensors, steps_at + 40 * steps, params_at + params) <= size
+    assert max(needs_at + 4 * needs, tensors_at + 32 * tensors, steps_at + 52 * steps, params_at + params) <= size
     ends = f"input {fields[14]}, output {fields[15]}"
     lines = [f"plan {major}.{minor}, tflite {tflite}, arena {arena}, scratch {scratch}, features {features}, {ends}"]
     for i in range(needs):
@@ -191,12 +191,13 @@ def to_text(data: bytes) -> str:
         place = ("", " constant", " int32")[rest[5]]
         lines.append(f"tensor {i}: {shape} at {at}, {length} bytes{place}, *{scale:.6g}{zero:+d}, tflite {rest[4]}")
     for i in range(steps):
-        row = struct.unpack_from("<2H9I", data, steps_at + 40 * i)
-        kernel_id, op, first, second, out, param, param_bytes, name, name_bytes, macs, operator = row
+        row = struct.unpack_from("<2H12I", data, steps_at + 52 * i)
+        kernel_id, op, first, second, out, param, param_bytes, name, name_bytes, macs, operator, *costs = row
         text = data[names_at + name : names_at + name + name_bytes].decode()
         values = struct.unpack_from(f"<{param_bytes // 4}i", data, params_at + param)
         inputs = f"{first}" if second == NONE else f"{first}, {second}"
         lines.append(f"step {text}: kernel {kernel_id}, op {op}, {inputs} -> {out}, {macs} MACs, operator {operator}")
+        lines.append("  scratch {}, from flash {}, arena {}".format(*costs))
         lines.append(f"  {' '.join(map(str, values))}")
     assert names <= size - names_at
     return "\n".join(lines) + "\n"
@@ -229,7 +230,10 @@ def test_names_are_cut_between_characters(name: str) -> None:
 
 def test_every_kernel_of_the_list_is_planned_and_documented() -> None:
     graph = every_kernel()
-    locate, target = file_layout(write_tflite(graph)).constant_offset.__getitem__, Target(mac16=True, scratch_bytes=98304)
+    locate, target = (
+        file_layout(write_tflite(graph)).constant_offset.__getitem__,
+        Target(mac16=True, scratch_bytes=98304),
+    )
     used = {step.kernel.name for step in plan_of(graph).steps}
     for node in graph.nodes:
         for step in ops.steps(graph, node, locate):

@@ -13,6 +13,7 @@ from edgeq.plan.variants.variant import Target, Variant
 
 # Instructions for each product inside the input, and for each output.
 PRODUCT, OUTPUT = 7.5, 90
+CACHED = 16384  # bytes of weights that stay in the cache from one pixel to the next: half of what it holds
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:
@@ -20,7 +21,9 @@ def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Vari
     x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
     win = window_of(graph, node)
     taps = math.prod(sum(_inside(win, side, x.shape[1 + side], y.shape[1 + side])) for side in (0, 1))
-    yield Variant(step, 0, PRODUCT * taps * weights.shape[3] * weights.shape[0] + OUTPUT * y.elements)
+    instructions = PRODUCT * taps * weights.shape[3] * weights.shape[0] + OUTPUT * y.elements
+    pixels = y.elements // y.shape[3]
+    yield Variant(step, 0, instructions, constant_passes=1 if weights.bytes <= CACHED else pixels)
 
 
 def _inside(win: Window, side: int, size: int, outputs: int) -> Iterator[int]:

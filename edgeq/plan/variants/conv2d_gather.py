@@ -68,9 +68,11 @@ def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Vari
     pixels = evenly(total, tiling.scratch_bytes, target.scratch_bytes)
     if not pixels:
         return
+    groups = -(-total // pixels)
     instructions = (
         y.elements * (OUTPUT + PRODUCT * tiling.values)
-        + -(-total // pixels) * wide.weights(tiling.values)
+        + groups * wide.weights(tiling.values)
         + y.shape[1] * tiling.gathering()
     )
-    yield Variant(wide.step("conv2d_s8_gather", step, pixels), tiling.scratch_bytes(pixels), instructions)
+    made = wide.step("conv2d_s8_gather", step, pixels)
+    yield Variant(made, tiling.scratch_bytes(pixels), instructions, constant_passes=groups)

@@ -59,4 +59,6 @@ def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Vari
         + y.shape[1] * y.shape[3] * ROW
         + groups * tiling.lines(rows) * (LINE + WIDEN_INPUT * tiling.line)
     )
-    yield Variant(wide.step("conv2d_s8_mac16", step, rows), tiling.scratch_bytes(rows), instructions)
+    made = wide.step("conv2d_s8_mac16", step, rows)
+    passes = groups * tiling.lines(rows) / x.shape[1]
+    yield Variant(made, tiling.scratch_bytes(rows), instructions, constant_passes=groups, input_passes=passes)

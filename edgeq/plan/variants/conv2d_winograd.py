@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from edgeq.ops.conv2d import window_of
 from edgeq.ops.operator import pack_i32
 from edgeq.ops.weights import bias_values
 from edgeq.plan.variants.scaled import fields_of, scaled_channels
-from edgeq.plan.variants.variant import Target, Variant, rounded
+from edgeq.plan.variants.variant import Target, Variant, cycles, rounded
 
 SUM_BITS = 2  # sums are four times those of numerics.md#convolution
 PATCH_CHANNELS = 16
@@ -91,10 +90,18 @@ def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Vari
         depths = [depth for depth, most in sums.items() if most < method.sum_most]
         found = list(_blocks(method, layer, depths, target.scratch_bytes))
         if found:
-            best = min(found, key=partial(_instructions, method, layer))
+            best = min(found, key=lambda blocks: cycles(graph, node, _variant(step, method, layer, blocks), target))
             fields = (top, left, zero_point, low, high, weights_at, best.tiles, best.depth, best.block)
             made = Step(method.kernel, pack_i32(*fields, *channels.ravel().tolist()), step.inputs, step.output)
-            yield Variant(made, _scratch_bytes(method, best), _instructions(method, layer, best))
+            yield _variant(made, method, layer, best)
+
+
+def _variant(step: Step, method: Method, layer: _Layer, blocks: _Blocks) -> Variant:
+    groups, _, blocked = _passes(method, layer, blocks)
+    return Variant(
+        step, _scratch_bytes(method, blocks), _instructions(method, layer, blocks),
+        constant_passes=groups, input_passes=blocked,
+    )  # fmt: skip
 
 
 def _largest_sums(graph: Graph, node: Node, depths: set[int]) -> dict[int, int]:
@@ -133,11 +140,17 @@ def _scratch_bytes(method: Method, blocks: _Blocks) -> int:
     return tile + blocks.tiles * (tile + outputs * (blocks.block + 1) + PLACE_BYTES) + patch
 
 
+def _passes(method: Method, layer: _Layer, blocks: _Blocks) -> tuple[int, int, int]:
+    """Groups of tiles, which each read all weights; chunks of channels; how often the input is transformed."""
+    chunks = -(-layer.channels // blocks.depth)
+    blocked = 1 if chunks == 1 else -(-layer.outputs // blocks.block)
+    return -(-layer.tiles(method.side) // blocks.tiles), chunks, blocked
+
+
 def _instructions(method: Method, layer: _Layer, blocks: _Blocks) -> float:
     tiles = layer.tiles(method.side)
-    groups, chunks = -(-tiles // blocks.tiles), -(-layer.channels // blocks.depth)
+    groups, chunks, blocked = _passes(method, layer, blocks)
     passes = groups * chunks  # of the weights over the tiles
-    blocked = 1 if chunks == 1 else -(-layer.outputs // blocks.block)  # times that the input is transformed
     inside = max(layer.height // method.side - 1, 0) * max(layer.width // method.side - 1, 0)
     value = method.value + method.positions * (1 - inside / tiles)  # the others are copied first
     weights = method.weights_fast if blocks.depth in FAST_DEPTHS else method.weights

@@ -7,7 +7,7 @@
 /* Parameters and biases are read in place. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the plan is little-endian");
 
-enum { HEADER = 80, NEED = 4, TENSOR = 32, STEP = 40, MAX_TENSORS = 4096, MAX_NEEDS = 256 };
+enum { HEADER = 80, NEED = 4, TENSOR = 32, STEP = 52, MAX_TENSORS = 4096, MAX_NEEDS = 256 };
 enum { ACTIVATION, CONSTANT, ACTIVATION_INT32 }; /* where a tensor lies: in the arena, in the .tflite */
 
 uint16_t eq_read_u16(const uint8_t *p) {
@@ -165,7 +165,7 @@ static bool table_inside(uint32_t offset, uint32_t count, uint32_t row, uint32_t
 static eq_status check_header(eq_plan *plan, uint32_t size, eq_fault *fault) {
     const uint8_t *b = plan->bytes;
     if (size < HEADER || memcmp(b, "EQPL", 4)) return fail(fault, EQ_BAD_PLAN, "there is no plan", 0, size);
-    if (eq_read_u16(b + 4) != 1)
+    if (eq_read_u16(b + 4) != 2)
         return fail(fault, EQ_UNSUPPORTED, "the plan has another version", 0, eq_read_u16(b + 4));
     if (eq_read_u32(b + 8) != size)
         return fail(fault, EQ_BAD_PLAN, "the plan's length is wrong", 0, eq_read_u32(b + 8));
