@@ -177,6 +177,32 @@ def test_training_again_with_the_same_seed_writes_the_same_bytes(tmp_path: Path)
     assert len(first) == len(shipped) and first != shipped
 
 
+def test_an_interrupted_training_goes_on_and_ends_in_the_same_weights(tmp_path: Path) -> None:
+    def folder(name: str) -> Path:
+        shutil.copytree(DIGITS, tmp_path / name / "resnet18-digits")
+        shutil.copy(DIGITS.parent / "resnet18.py", tmp_path / name)
+        return tmp_path / name / "resnet18-digits"
+
+    def start(model: Path) -> subprocess.Popen[str]:
+        script = [sys.executable, str(DIGITS.parent / "train.py"), str(model)]
+        return subprocess.Popen([*script, "--seed", "5", "--epochs", "2"], stdout=subprocess.PIPE, text=True)
+
+    whole, broken = folder("whole"), folder("broken")
+    with start(whole) as undisturbed:
+        undisturbed.communicate()
+    with start(broken) as interrupted:
+        assert interrupted.stdout is not None and interrupted.stdout.readline().startswith("epoch   1/2")
+        interrupted.kill()
+    assert (broken / "weights.training").exists()
+    with start(broken) as again:
+        assert again.stdout is not None
+        said = again.stdout.read()
+    assert undisturbed.returncode == again.returncode == 0
+    assert "going on after epoch 1" in said and "epoch   1/2" not in said
+    assert (broken / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    assert not (broken / "weights.training").exists()
+
+
 # --- accuracy and equality on the shipped model ----------------------------------------------------------------
 
 
