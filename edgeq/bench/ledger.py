@@ -160,9 +160,7 @@ def _lsb(a: Values, b: Values) -> int:
     return int(np.abs(a.astype(np.int64) - b).max(initial=0))
 
 
-def _judge(
-    name: str, pairs: Iterable[tuple[str, Values, Values]], *, allowed: int, note: str = ""
-) -> HopResult:
+def _judge(name: str, pairs: Iterable[tuple[str, Values, Values]], *, allowed: int, note: str = "") -> HopResult:
     tensors, inputs, worst = 0, 0, 0
     first: FirstDifference | None = None
     for tensor, expected, found in pairs:
@@ -179,9 +177,7 @@ def _judge(
     return HopResult(name, status, tensors, inputs, worst, allowed, first, note)
 
 
-def _first_difference(
-    tensor: str, expected: Values, found: Values, beyond: int = 0
-) -> FirstDifference | None:
+def _first_difference(tensor: str, expected: Values, found: Values, beyond: int = 0) -> FirstDifference | None:
     apart = np.argwhere(np.abs(expected.astype(np.int64) - found) > beyond)
     if not len(apart):
         return None

@@ -15,6 +15,7 @@ from edgeq.plan.variants import (
     conv2d_winograd,
     depthwise,
     depthwise3x3_mac16,
+    depthwise_mac16,
     fully_connected,
     fully_connected_mac16,
     max_pool2d,
@@ -29,7 +30,7 @@ VARIANTS: dict[str, tuple[Offer, ...]] = {
     "add_s8": (add.offer, add_table.offer),
     "sub_s8": (add.offer, add_table.offer),
     "conv2d_s8": (conv2d.offer, conv2d_mac16.offer, conv2d_winograd.offer, conv2d_gather.offer),
-    "depthwise_conv2d_s8": (depthwise.offer, depthwise3x3_mac16.offer),
+    "depthwise_conv2d_s8": (depthwise.offer, depthwise3x3_mac16.offer, depthwise_mac16.offer),
     "fully_connected_s8": (fully_connected.offer, fully_connected_mac16.offer),
     "max_pool2d_s8": (max_pool2d.offer, max_pool2d_words.offer),
 }

@@ -70,6 +70,8 @@ def tail_of(
 def _weights(graph: Graph, node: Node) -> Ints:
     """The weights as [output channels, products]."""
     weights = graph.constant(node, 1)
+    if node.op == "DEPTHWISE_CONV_2D":
+        weights = np.moveaxis(weights, 3, 0)
     return weights.reshape(weights.shape[0], math.prod(weights.shape[1:])).astype(np.int64)
 
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeq.graph import Graph, Node, Tensor
 from edgeq.graph.graph import ABSENT
 from edgeq.ops import Step
-from edgeq.ops.weights import bias_values
 
 SHIFT_MOST = 21  # with which the constant of `scaled_offset` fits 32 bits beside the product
 
@@ -75,14 +71,6 @@ def cycles(graph: Graph, node: Node, variant: Variant, target: Target) -> float:
         + target.flash_cycles * variant.flash_bytes(graph, node)
         + target.arena_cycles * variant.arena_bytes(graph, node)
     )
-
-
-def largest_sum(graph: Graph, node: Node, axis: int = 0) -> int:
-    """The largest size that a convolution's sums can reach, bias included; output channels lie along `axis`."""
-    weights = np.moveaxis(graph.constant(node, 1), axis, 0)
-    channels = weights.shape[0]
-    products: NDArray[np.int64] = 255 * np.abs(weights.astype(np.int64)).reshape(channels, -1).sum(axis=1)
-    return int((products + np.abs(bias_values(graph, node, channels))).max())
 
 
 def scaled_offset(shift: int, zero_point: int) -> int:

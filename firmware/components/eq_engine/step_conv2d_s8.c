@@ -111,38 +111,3 @@ void eq_run_transpose_conv_s8(const eq_call *call) {
     eq_conv2d conv = conv_of(call);
     eq_transpose_conv_s8(&conv, call->x[0], call->weights_data, call->bias_data, call->y);
 }
-
-/* The last two parameters. */
-static int32_t lines_of(const eq_call *call) {
-    return call->params[FIXED + 2 * call->out.dims[3]];
-}
-
-static bool is_turned(const eq_call *call) {
-    return call->params[FIXED + 2 * call->out.dims[3] + 1];
-}
-
-const char *eq_check_depthwise3x3_s8_mac16(eq_call *call) {
-    if (call->out.dims[3] % call->in[0].dims[3]) return "a depthwise convolution: channels do not divide";
-    const char *what = check(call, 1, 2);
-    if (what) return what;
-    const int32_t *p = call->params, *shifts = p + FIXED + call->out.dims[3];
-    if (p[HEIGHT] != 3 || p[WIDTH] != 3 || p[DILATION_H] != 1 || p[DILATION_W] != 1)
-        return "depthwise3x3_s8_mac16: another window";
-    if (!eq_is_between(p[STRIDE_H], 1, 2) || !eq_is_between(p[STRIDE_W], 1, 2))
-        return "depthwise3x3_s8_mac16: stride out of range";
-    int32_t lines = lines_of(call), turned = p[FIXED + 2 * call->out.dims[3] + 1];
-    if (!eq_is_between(turned, 0, 1) || !eq_is_between(lines, 1, call->out.dims[turned ? 2 : 1]))
-        return "depthwise3x3_s8_mac16: lines out of range";
-    eq_conv2d conv = conv_of(call);
-    if (eq_depthwise3x3_s8_mac16_scratch(&conv, lines, turned) > call->scratch_bytes)
-        return "depthwise3x3_s8_mac16: the plan's scratch is too small";
-    for (uint32_t i = 0; i < call->out.dims[3]; i++)
-        if (!eq_is_between(shifts[i], -21, 0)) return "depthwise3x3_s8_mac16: shift out of range";
-    return NULL;
-}
-
-void eq_run_depthwise3x3_s8_mac16(const eq_call *call) {
-    eq_conv2d conv = conv_of(call);
-    eq_depthwise3x3_s8_mac16(&conv, lines_of(call), is_turned(call), call->x[0], call->weights_data,
-                             call->bias_data, call->y, call->scratch);
-}

@@ -96,12 +96,28 @@ void eq_conv2d_s8_winograd4(const eq_conv2d_winograd *p, const int8_t *input, co
 void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,
                             const int32_t *bias, int8_t *output);
 
-/* The same bytes for windows of 3x3 with a stride of 1 or 2, by int16 planes in scratch: for cores with
- * MAC16. `lines` lines of the output at a time: rows or, turned, columns. Shifts of -21 to 0, no dilation,
- * and sums of products and bias below 2^28 in size. */
-uint64_t eq_depthwise3x3_s8_mac16_scratch(const eq_conv2d *p, int32_t lines, bool turned);
-void eq_depthwise3x3_s8_mac16(const eq_conv2d *p, int32_t lines, bool turned, const int8_t *input,
-                              const int8_t *weights, const int32_t *bias, int8_t *output, void *scratch);
+/* Depthwise by int16 planes in scratch, for cores with MAC16. */
+typedef struct eq_depthwise_mac16 {
+    eq_shape in, out;
+    eq_window window;
+    int32_t in_zero_point, min, max;
+    int32_t lines; /* of the output at a time: its rows or, turned, its columns */
+    bool turned;
+    int32_t weight_shift; /* 2 or 8: weights are widened times 2^weight_shift */
+    const eq_scaled_channel *channels;
+} eq_depthwise_mac16;
+
+/* depthwise_conv2d_s8's bytes for windows of 3x3 with a stride of 1 or 2 and no dilation; the weights' shift
+ * is 2, and a channel's `down` is `up`, or less by 2. */
+uint64_t eq_depthwise3x3_s8_mac16_scratch(const eq_depthwise_mac16 *p);
+void eq_depthwise3x3_s8_mac16(const eq_depthwise_mac16 *p, const int8_t *input, const int8_t *weights,
+                              int8_t *output, void *scratch);
+
+/* The same for windows that reach along a line over EQ_DEPTHWISE_SPAN inputs at most. */
+enum { EQ_DEPTHWISE_SPAN = 59 };
+uint64_t eq_depthwise_s8_mac16_scratch(const eq_depthwise_mac16 *p);
+void eq_depthwise_s8_mac16(const eq_depthwise_mac16 *p, const int8_t *input, const int8_t *weights,
+                           int8_t *output, void *scratch);
 
 /* Output channels in `groups` parts, each of which reads its own part of the input channels:
  * weights[out.channels][window.height][window.width][in.channels / groups]. */

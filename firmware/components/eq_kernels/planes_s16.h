@@ -3,7 +3,7 @@
 #ifndef EQ_PLANES_S16_H
 #define EQ_PLANES_S16_H
 
-#include <stdint.h>
+#include "eq_kernels.h"
 
 enum {
     EQ_PLANE_LINE = 62,                /* halfwords of a plane's line; 124 bytes */
@@ -26,27 +26,24 @@ typedef struct eq_planes {
 void eq_planes_s16(eq_planes *planes);
 void eq_planes_s16_lx6(eq_planes *planes);
 
-/* Outputs of one channel of a 3x3 window: some lines of them, from a plane as above. With A = 4 * (sum +
- * bias) and h = A * multiplier >> 32, an output is (h + offset [+ 2 * (h < -1 ? -1 : 0)]) >> shift, clamped;
- * the term in brackets where `sign` is set (kernels.md#requantisation). The field offsets are known to
+/* What the outputs of all channels of a 3x3 window have in common. The field offsets are known to
  * plane3x3_s16_lx6.S. */
 typedef struct eq_plane3x3 {
-    const int16_t *line; /* on a 4-byte boundary; up to EQ_PLANE_LINE values of a line may be read */
-    int8_t *output;
     int32_t lines, outputs; /* at least 1; outputs are those of a line */
     int32_t output_step;    /* bytes from an output to the next on its line */
     int32_t output_line;    /* bytes from a line of outputs to the next */
     int32_t line_step;      /* bytes from what a line of outputs reads first to what the next does */
     int32_t stride;         /* 1 or 2, along the line */
-    int32_t bias;           /* times 4 */
-    int32_t multiplier, offset, shift;
     int32_t min, max;
-    int32_t sign;
-    int16_t weights[10]; /* times 4, row by row; the last is 0 */
+    int32_t tap,
+        row; /* bytes of the weights from a tap to the next, and from a row's third to the next row's first */
 } eq_plane3x3;
 
-/* `p` is used up. */
-void eq_plane3x3_s16(eq_plane3x3 *p);
-void eq_plane3x3_s16_lx6(eq_plane3x3 *p);
+/* Some lines of outputs of one channel. Its plane lies on a 4-byte boundary, up to EQ_PLANE_LINE values of a
+ * line are read; `channel` has sums times 4, and its `down` is `up`, or less by 2. */
+void eq_plane3x3_s16(const eq_plane3x3 *p, const eq_scaled_channel *channel, const int16_t *plane,
+                     int8_t *output, const int8_t *weights);
+void eq_plane3x3_s16_lx6(const eq_plane3x3 *p, const eq_scaled_channel *channel, const int16_t *plane,
+                         int8_t *output, const int8_t *weights);
 
 #endif
