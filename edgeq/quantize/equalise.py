@@ -6,6 +6,9 @@ s_i = sqrt(r1_i / r2_i), where r1_i and r2_i are the largest magnitudes of chann
 sqrt(r1_i r2_i), and no channel drowns in another's scale. Where sums tie several layers to the same channels, as along
 the residuals of a stage, r1 and r2 are the geometric means over the layers in front and behind.
 
+The paper looks at weights alone. The values between the layers share one scale too, so a channel is not made larger
+there than the largest of those that are not made larger: a quiet channel whose weights are small would drown the rest.
+
 ReLU6 does not scale. The paper replaces it by ReLU, which changes what is computed wherever it clips; here it stays. A
 channel that it clips on the samples keeps its scale, and another is not made so large that it would be clipped. The
 channels that drown others behind a ReLU6 are the quiet ones, whose weights in the next layer are large.
@@ -18,6 +21,7 @@ from typing import Any
 
 from edgeq.quantize.door import torch
 from edgeq.quantize.graphs import Graph, Layer, Node, aten, constant, layer_of, shape
+from edgeq.quantize.names import RELUS
 
 # What gives s f(x) for f(s x), channel by channel, for s > 0.
 SCALING = {
@@ -70,50 +74,69 @@ def groups(graph: Graph) -> list[Group]:
 def equalise(graph: Graph, samples: torch.Tensor) -> int:
     """Equalise all groups of a graph in place, in rounds until their scales settle; returns how many groups there are.
 
-    `samples` (float [N, C, H, W]) tell how large values in front of a ReLU6 become. Layers get biases and weights of
+    `samples` (float [N, C, H, W]) tell how large the values between the layers are. Layers get biases and weights of
     their own, so that the user's module keeps its.
     """
     found = groups(graph)
-    largest = _largest(graph, {node for group in found for node in group.between if node.target in SIXES}, samples)
+    peaks = _Peaks(graph, found)
+    for index in range(len(samples)):
+        peaks.run(samples[index : index + 1])
     layers = {layer.node: layer for group in found for layer in (*group.firsts, *group.seconds)}
     for layer in layers.values():
         for node in _constants(layer):
             _copy(graph, node)
     for _ in range(ROUNDS):
-        changes = [_equalise(graph, group, largest) for group in found]
+        changes = [_equalise(graph, group, peaks) for group in found]
         if max(changes, default=0.0) < SETTLED:
             break
     graph.recompile()
     return len(found)
 
 
-def _equalise(graph: Graph, group: Group, largest: dict[Node, torch.Tensor]) -> float:
-    """Share out the ranges of one group; returns the largest |log s|.
-
-    `largest` has each channel's largest value in front of each ReLU6, and is scaled with it.
-    """
+def _equalise(graph: Graph, group: Group, peaks: _Peaks) -> float:
+    """Share out the ranges of one group; returns the largest |log s|. `peaks` are scaled with it."""
     firsts = [constant(graph, layer.weight) for layer in group.firsts]
     seconds = [_by_input(graph, layer) for layer in group.seconds]
-    logs_1, logs_2 = (
-        torch.stack([weight.flatten(1).abs().amax(1).log() for weight in weights]).mean(0)
-        for weights in (firsts, seconds)
-    )
-    logs = (logs_1 - logs_2) / 2
-    logs[~logs.isfinite()] = 0  # a channel that is switched off
-    scales = logs.exp()
-    before_six = [largest[node] for node in group.between if node in largest]
-    for values in before_six:
-        lowest = (MARGIN * values).clamp(max=SIX) / SIX
-        scales = torch.where(values > SIX, 1.0, torch.maximum(scales, lowest))
+    results = [layer.node for layer in group.firsts] + list(group.between)
+    values = [peaks.stored[node] for node in results if node in peaks.stored]
+    before_six = [peaks.before_six[node] for node in results if node in peaks.before_six]
+
+    scales = _bounded(_shared_out(firsts, seconds), torch.stack(values).amax(0))
+    for largest in before_six:
+        lowest = (MARGIN * largest).clamp(max=SIX) / SIX
+        scales = torch.where(largest > SIX, 1.0, torch.maximum(scales, lowest))
+
     for layer, weight in zip(group.firsts, firsts, strict=True):
         weight.div_(_along(scales, weight))
         if layer.bias is not None:
             constant(graph, layer.bias).div_(scales)
     for weight in seconds:
         weight.mul_(_along(scales, weight))
-    for values in before_six:
-        values.div_(scales)
+    for largest in (*values, *before_six):
+        largest.div_(scales)
     return float(scales.log().abs().max())
+
+
+def _shared_out(firsts: list[torch.Tensor], seconds: list[torch.Tensor]) -> torch.Tensor:
+    """The paper's scales, for weights with the shared channels in front; 1 where a channel is switched off."""
+    logs_1, logs_2 = (
+        torch.stack([weight.flatten(1).abs().amax(1).log() for weight in weights]).mean(0)
+        for weights in (firsts, seconds)
+    )
+    logs = (logs_1 - logs_2) / 2
+    logs[~logs.isfinite()] = 0
+    return logs.exp()
+
+
+def _bounded(scales: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """The scales, those raised with which a channel's largest value would pass all that are not made larger.
+
+    Larger is against the median: a factor of all channels changes nothing.
+    """
+    median = scales.median()
+    relative = scales / median
+    allowed = (values / relative)[relative >= 1].max()
+    return torch.maximum(relative, (values / allowed).clamp(max=1)) * median if allowed > 0 else scales
 
 
 def _along(scales: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -198,23 +221,25 @@ def _copy(graph: Graph, node: Node) -> None:
     setattr(graph.get_submodule(owner), name, values)
 
 
-def _largest(graph: Graph, sixes: set[Node], samples: torch.Tensor) -> dict[Node, torch.Tensor]:
-    """The largest value of each channel in front of each of these ReLU6."""
-    largest = _Largest(graph, sixes)
-    for index in range(len(samples) if sixes else 0):
-        largest.run(samples[index : index + 1])
-    return largest.by_node
+class _Peaks(torch.fx.Interpreter):
+    """Keeps each channel's largest magnitude in the results that have a scale, and its largest value before a ReLU6."""
 
-
-class _Largest(torch.fx.Interpreter):
-    """Keeps the largest value of each channel that the wanted nodes take."""
-
-    def __init__(self, graph: Graph, wanted: set[Node]) -> None:
+    def __init__(self, graph: Graph, found: list[Group]) -> None:
         super().__init__(graph)
-        self.by_node = {node: torch.zeros(shape(node)[1]) for node in wanted}
+        results = {node for group in found for node in (*(layer.node for layer in group.firsts), *group.between)}
+        # A ReLU behind a layer or a sum is part of it, and only what comes out of it has a scale.
+        fused = {node for node in results if len(node.users) == 1 and next(iter(node.users)).target in RELUS}
+        self.stored = {node: torch.zeros(shape(node)[1]) for node in results - fused}
+        self.before_six = {node: torch.zeros(shape(node)[1]) for node in results if node.target in SIXES}
 
     def run_node(self, n: Node) -> Any:
-        if n in self.by_node:
-            values = self.env[n.all_input_nodes[0]].transpose(0, 1).flatten(1).amax(1)
-            self.by_node[n] = torch.maximum(self.by_node[n], values)
-        return super().run_node(n)
+        if n in self.before_six:
+            self._keep(self.before_six, n, self.env[n.all_input_nodes[0]])
+        result = super().run_node(n)
+        if n in self.stored:
+            self._keep(self.stored, n, result.abs())
+        return result
+
+    @staticmethod
+    def _keep(kept: dict[Node, torch.Tensor], node: Node, values: torch.Tensor) -> None:
+        kept[node] = torch.maximum(kept[node], values.transpose(0, 1).flatten(1).amax(1))

@@ -82,6 +82,21 @@ def _weights_by_channel(graph: torch.fx.GraphModule, group: Group) -> list[torch
     return [weight.flatten(1).abs().amax(1) for weight in (*firsts, *seconds)]
 
 
+def _peaks(graph: torch.fx.GraphModule, group: Group, samples: torch.Tensor) -> torch.Tensor:
+    """Each channel's largest value behind the first of `between`, which is a ReLU."""
+    kept: list[torch.Tensor] = []
+
+    class Keeper(torch.fx.Interpreter):
+        def run_node(self, n: torch.fx.Node) -> object:
+            result = super().run_node(n)
+            if n is group.between[0]:
+                kept.append(result.abs().amax((0, 2, 3)))
+            return result
+
+    Keeper(graph).run(samples)
+    return kept[0]
+
+
 def test_equalised_layers_have_equal_ranges_and_compute_the_same(samples: torch.Tensor) -> None:
     net = Mobile().eval()
     before = copy.deepcopy(net.state_dict())
@@ -92,7 +107,12 @@ def test_equalised_layers_have_equal_ranges_and_compute_the_same(samples: torch.
         torch.testing.assert_close(graph(samples), wanted, rtol=1e-4, atol=1e-4)
         for group in groups(graph):
             first, second = _weights_by_channel(graph, group)
-            torch.testing.assert_close(first / second, torch.ones_like(first), rtol=0.01, atol=0)
+            peaks = _peaks(graph, group, samples)
+            ratio = first / second
+            equal = ratio > 0.99
+            assert float(ratio.max()) < 1.01 and int(equal.sum()) >= len(ratio) / 2
+            # What was left smaller in front would be the largest between the layers.
+            assert bool((peaks[~equal] > 0.9 * peaks[equal].max()).all())
     assert all(bool((before[name] == values).all()) for name, values in net.state_dict().items())
 
 
@@ -126,7 +146,8 @@ def test_layers_that_sums_tie_to_the_same_channels_are_equalised_together(sample
         for group in groups(graph):
             logs = torch.stack([ranges.log() for ranges in _weights_by_channel(graph, group)])
             count = len(group.firsts)
-            torch.testing.assert_close(logs[:count].mean(0), logs[count:].mean(0), rtol=0, atol=0.01)
+            ratio = (logs[:count].mean(0) - logs[count:].mean(0)).exp()
+            assert float(ratio.max()) < 1.01 and float(ratio.min()) > 0.2  # 2500 without
 
 
 def test_what_others_take_too_is_left_alone(samples: torch.Tensor) -> None:
@@ -165,7 +186,7 @@ def test_relu6_clips_what_it_clipped_and_nothing_else(gain: float, samples: torc
             torch.manual_seed(3)
             self.first, self.second = nn.Conv2d(3, 8, 1, bias=False), nn.Conv2d(8, 8, 1, bias=False)
             with torch.no_grad():
-                self.first.weight[1:] *= gain
+                self.first.weight *= gain
                 self.first.weight[0] /= 50
                 self.second.weight[:, 0] *= 50
 
@@ -182,7 +203,7 @@ def test_relu6_clips_what_it_clipped_and_nothing_else(gain: float, samples: torc
         (group,) = groups(graph)
         first, second = _weights_by_channel(graph, group)
         assert "aten.relu6.default" in [str(node.target) for node in group.between]
-        assert float(first[0] / second[0]) == pytest.approx(1, rel=0.01)
+        assert 0.3 < float(first[0] / second[0]) < 1.01  # one in some 2500 without
         assert bool((first[clipped] == net.first.weight.flatten(1).abs().amax(1)[clipped]).all())
 
 
