@@ -65,7 +65,7 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	find firmware tests -name '*.[ch]' -print0 | xargs -0 -r $(CLANG_FORMAT) --style=file:firmware/.clang-format --dry-run -Werror
+	find firmware tests \( -name '*.[ch]' -o -path 'firmware/*.cc' \) -print0 | xargs -0 -r $(CLANG_FORMAT) --style=file:firmware/.clang-format --dry-run -Werror
 
 test: check
 	$(BIN)/pytest -m 'not slow and not hil' -n 2

@@ -22,6 +22,7 @@ from edgeq.boards.board import Board
 from edgeq.errors import BadInput
 from edgeq.images.layout import to_csv
 from edgeq.images.partitions import PartitionTable
+from edgeq.toolchain.program import FOR_OTHERS
 
 Engine = Literal["native", "tflm"]
 Files = Mapping[str, bytes]  # by their path in the project, with "/"
@@ -75,6 +76,8 @@ def project_files(sources: Files, app: Application) -> dict[str, bytes]:
 def _belongs(path: str, app: Application) -> bool:
     if path == "CMakeLists.txt" or path.startswith("sdkconfig.defaults"):
         return True
+    if path.startswith(tuple(f"components/{name}/" for name in FOR_OTHERS)):
+        return False
     if path.startswith(f"{_TFLM}/"):
         return "tflm" in app.engines
     return PurePosixPath(path).parts[0] in ("main", "components") or path.startswith(f"{_PORTS}/")

@@ -16,6 +16,9 @@ TARGETS: tuple[Target, ...] = ("host", "qemu_lx6")
 
 LX6_LINKER_SCRIPT = Path("ports/qemu_lx6/link.ld")
 
+# For applications of others: no part of edgeq's own firmware.
+FOR_OTHERS = ("eq_tflm_kernels",)
+
 _SOURCE_SUFFIXES = {"host": (".c",), "qemu_lx6": (".c", ".S")}
 _INPUT_SUFFIXES = (".c", ".h", ".inc", ".S", ".ld")
 
@@ -88,7 +91,8 @@ def _folders(root: Path, target: Target) -> list[Path]:
     if not components.is_dir():
         raise BadInput("no firmware sources here", where=str(root), hint="reinstall edgeq")
     ports = root / "ports"
-    return [*sorted(p for p in components.iterdir() if p.is_dir()), ports / "common", ports / target]
+    ours = sorted(p for p in components.iterdir() if p.is_dir() and p.name not in FOR_OTHERS)
+    return [*ours, ports / "common", ports / target]
 
 
 def _files(root: Path, folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:

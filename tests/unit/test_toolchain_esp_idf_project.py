@@ -72,6 +72,7 @@ def test_what_is_in_a_project() -> None:
     files = project_files(SOURCES, both)
     assert "components/eq_tflm/tflm.cc" in files
     assert files["generated/resolver.cc"] == b"// the operators\n"
+    assert not [path for path in files if "tflm_kernels/" in path]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct eq_shape {
     int32_t height, width, channels;
 } eq_shape;
@@ -297,5 +301,9 @@ typedef struct eq_arg_max {
 
 /* Where along the axis the largest value is; of equals the first. */
 void eq_arg_max_s8(const eq_arg_max *p, const int8_t *input, int32_t *output);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
