@@ -9,7 +9,8 @@ enum {
 /* Kernels that read an element of an input before they write the same element of the output. */
 #define IN_PLACE(id)                                                                                         \
     (id == ID_add_s8 || id == ID_add_s8_table || id == ID_lut_s8 || id == ID_maximum_s8 ||                   \
-     id == ID_minimum_s8 || id == ID_mul_s8 || id == ID_prelu_s8 || id == ID_sub_s8)
+     id == ID_minimum_s8 || id == ID_mul_s8 || id == ID_mul_s8_scaled || id == ID_prelu_s8 ||                \
+     id == ID_sub_s8)
 
 /* Kernels whose output is int32. */
 #define INT32(id) (id == ID_arg_max_s8)

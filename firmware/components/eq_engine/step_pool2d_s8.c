@@ -37,12 +37,17 @@ void eq_run_max_pool2d_s8(const eq_call *call) {
     eq_max_pool2d_s8(&pool, call->x[0], call->y);
 }
 
+/* Whether it can be read in words. */
+static bool is_aligned(const eq_tensor *in) {
+    return in->dims[3] % 4 == 0 && !(in->constant && in->offset % 4);
+}
+
 const char *eq_check_max_pool2d_s8_words(eq_call *call) {
     const char *what = check(call);
     if (what) return what;
-    if (call->params[LOW] != INT8_MIN || call->params[HIGH] != INT8_MAX) return "max_pool2d_s8_words: a clamp";
-    if (call->in[0].dims[3] % 4 || (call->in[0].constant && call->in[0].offset % 4))
-        return "max_pool2d_s8_words: channels or input are not aligned";
+    if (call->params[LOW] != INT8_MIN || call->params[HIGH] != INT8_MAX)
+        return "max_pool2d_s8_words: a clamp";
+    if (!is_aligned(&call->in[0])) return "max_pool2d_s8_words: channels or input are not aligned";
     return NULL;
 }
 
@@ -58,4 +63,19 @@ const char *eq_check_average_pool2d_s8(eq_call *call) {
 void eq_run_average_pool2d_s8(const eq_call *call) {
     eq_pool2d pool = pool_of(call);
     eq_average_pool2d_s8(&pool, call->x[0], call->y);
+}
+
+const char *eq_check_average_pool2d_s8_words(eq_call *call) {
+    const char *what = check(call);
+    if (what) return what;
+    if (!is_aligned(&call->in[0])) return "average_pool2d_s8_words: channels or input are not aligned";
+    eq_pool2d pool = pool_of(call);
+    if (eq_average_pool2d_s8_words_scratch(&pool) > call->scratch_bytes)
+        return "average_pool2d_s8_words: the plan's scratch is too small";
+    return NULL;
+}
+
+void eq_run_average_pool2d_s8_words(const eq_call *call) {
+    eq_pool2d pool = pool_of(call);
+    eq_average_pool2d_s8_words(&pool, call->x[0], call->y, call->scratch);
 }

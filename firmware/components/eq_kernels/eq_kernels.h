@@ -195,6 +195,21 @@ typedef struct eq_mul {
 
 void eq_mul_s8(const eq_mul *p, const int8_t *a, const int8_t *b, int8_t *output);
 
+/* The field offsets are known to mul_row_s8_lx6.S. */
+typedef struct eq_mul_scaled {
+    int32_t a_zero_point, b_zero_point, min, max;
+    eq_scaled_channel tail; /* of products times 256; its start is not used */
+    eq_operands operands;
+} eq_mul_scaled;
+
+/* The same bytes by one half of a product. */
+void eq_mul_s8_scaled(const eq_mul_scaled *p, const int8_t *a, const int8_t *b, int8_t *output);
+/* Bits 0 and 1 of `steps`: whether a and b move from element to element. n is at least 1. */
+void eq_mul_row_s8(const eq_mul_scaled *p, const int8_t *a, const int8_t *b, int8_t *output, int32_t n,
+                   int32_t steps);
+void eq_mul_row_s8_lx6(const eq_mul_scaled *p, const int8_t *a, const int8_t *b, int8_t *output, int32_t n,
+                       int32_t steps);
+
 void eq_maximum_s8(const eq_operands *p, const int8_t *a, const int8_t *b, int8_t *output);
 void eq_minimum_s8(const eq_operands *p, const int8_t *a, const int8_t *b, int8_t *output);
 
@@ -222,6 +237,9 @@ typedef struct eq_lut {
 } eq_lut;
 
 void eq_lut_s8(const eq_lut *p, const int8_t *input, int8_t *output);
+/* `middle` is the output of 0. */
+void eq_lut_row_s8(const int8_t *middle, const int8_t *input, int8_t *output, int32_t n);
+void eq_lut_row_s8_lx6(const int8_t *middle, const int8_t *input, int8_t *output, int32_t n);
 
 typedef struct eq_pool2d {
     eq_shape in, out;
@@ -233,6 +251,9 @@ void eq_max_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *output);
 /* The same without a clamp, for channels that are a multiple of 4 and an input on a 4-byte boundary. */
 void eq_max_pool2d_s8_words(const eq_pool2d *p, const int8_t *input, int8_t *output);
 void eq_average_pool2d_s8(const eq_pool2d *p, const int8_t *input, int8_t *output);
+/* The same for channels that are a multiple of 4 and an input on a 4-byte boundary. */
+uint64_t eq_average_pool2d_s8_words_scratch(const eq_pool2d *p);
+void eq_average_pool2d_s8_words(const eq_pool2d *p, const int8_t *input, int8_t *output, void *scratch);
 
 typedef struct eq_mean {
     eq_shape in;
@@ -243,6 +264,16 @@ typedef struct eq_mean {
 
 /* The axes that are not summed up keep their order. */
 void eq_mean_s8(const eq_mean *p, const int8_t *input, int8_t *output);
+
+typedef struct eq_mean_words {
+    eq_shape in, window;    /* as in eq_mean; channels: a multiple of four */
+    int32_t scale_bits;     /* 2 or 8: sums are scaled by 2^scale_bits */
+    eq_scaled_channel tail; /* its start is of sums that are not scaled yet, of values plus 128 */
+} eq_mean_words;
+
+/* The same bytes. The input is on a 4-byte boundary. */
+uint64_t eq_mean_s8_words_scratch(const eq_mean_words *p);
+void eq_mean_s8_words(const eq_mean_words *p, const int8_t *input, int8_t *output, void *scratch);
 
 typedef struct eq_pad {
     eq_shape in, out;

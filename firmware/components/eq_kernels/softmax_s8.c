@@ -1,7 +1,18 @@
+#include <string.h>
+
 #include "eq_numerics.h"
+#include "softmax_row.h"
+
+#if defined(EQ_MAC16)
+#define SUM eq_softmax_sum_lx6
+#define SHARES eq_softmax_shares_lx6
+#else
+#define SUM eq_softmax_sum
+#define SHARES eq_softmax_shares
+#endif
 
 /* Fixed point as gemmlowp's: a raw value in Qi stands for raw / 2^(31 - i). numerics.md#softmax */
-enum { SUM_BITS = 12 };
+enum { SUM_BITS = EQ_SOFTMAX_SUM_BITS };
 
 static int32_t saturated(int64_t x) {
     return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : (int32_t)x;
@@ -18,28 +29,19 @@ static int32_t one_over_one_plus(int32_t x) {
     return saturated((int64_t)r * 2);
 }
 
-static int32_t leading_zeros(uint32_t x) {
-    int32_t n = 0;
-    for (; n < 32 && !(x & 0x80000000u); x <<= 1) n++;
-    return n;
-}
-
 static void row(const int32_t *exponentials, const int8_t *input, int32_t n, int8_t *output) {
-    int32_t max = INT8_MIN;
-    for (int32_t i = 0; i < n; i++)
-        if (input[i] > max) max = input[i];
-    uint32_t sum = 0;
-    for (int32_t i = 0; i < n; i++)
-        sum += (uint32_t)eq_rounding_divide(exponentials[max - input[i]], SUM_BITS);
+    int32_t max;
+    uint32_t sum = SUM(exponentials, input, n, &max);
     /* The maximum's own exponential is one, so that the sum is not zero, and at most 31 bits go. */
-    int32_t headroom = leading_zeros(sum | 1);
+    int32_t headroom = __builtin_clz(sum | 1);
     int32_t scale = one_over_one_plus((int32_t)((sum << headroom) - 0x80000000u));
     int32_t shift = SUM_BITS - headroom + 31 - 8;
-    for (int32_t i = 0; i < n; i++) {
-        int32_t share = eq_high_mul(exponentials[max - input[i]], scale);
-        int32_t value = shift > 31 || shift < 0 ? 0 : eq_rounding_divide(share, shift);
-        output[i] = eq_clamp((int32_t)((uint32_t)value + (uint32_t)INT8_MIN), INT8_MIN, INT8_MAX);
+    if (shift > 31 || shift < 0) {
+        memset(output, INT8_MIN, (size_t)n);
+        return;
     }
+    eq_softmax_row shares = {exponentials, max, scale, shift, shift ? 1 << (shift - 1) : 0};
+    SHARES(&shares, input, n, output);
 }
 
 void eq_softmax_s8(const eq_softmax *p, const int8_t *input, int8_t *output) {

@@ -1,0 +1,16 @@
+"""mul_s8, the plain kernel that every core runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgeq.graph import Graph, Node
+from edgeq.ops import Step
+from edgeq.plan.variants.variant import Target, Variant
+
+ELEMENT = 54  # instructions
+
+
+def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:
+    """The step as it is."""
+    yield Variant(step, 0, ELEMENT * graph.output(node).elements)
