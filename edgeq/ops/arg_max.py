@@ -43,7 +43,7 @@ def check(graph: Graph, node: Node) -> None:
 
 def reference(graph: Graph, node: Node, inputs: Sequence[Array]) -> Array:
     """numerics.md#arg-max."""
-    return inputs[0].argmax(axis=_axis(graph, node)).astype(np.int32)
+    return np.asarray(inputs[0].argmax(axis=_axis(graph, node)), np.int32)
 
 
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
