@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from hypothesis import strategies as st
@@ -34,12 +34,15 @@ STEP = 74  # the standard deviation of a uniform int8
 class Grower:
     """A graph that grows node by node."""
 
+    sizes: ClassVar[Sequence[int]] = SIZES  # of a dimension
+    window: ClassVar[int] = 4  # the largest side of one
+
     def __init__(self, random: Random) -> None:
         self.random = random
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
         self.pool: list[str] = []  # int8 activations
-        shape = (1, *(random.choice(SIZES) for _ in range(random.choice((3, 3, 3, 3, 2, 1)))))
+        shape = (1, *(random.choice(self.sizes) for _ in range(random.choice((3, 3, 3, 3, 2, 1)))))
         self._write(Tensor("x", _bounded(shape), "int8", self.quant(2 ** random.uniform(-8, 2))))
 
     def grow(self) -> None:
@@ -63,7 +66,7 @@ class Grower:
     # What to draw
 
     def size(self) -> int:
-        return self.random.choice(SIZES)
+        return self.random.choice(self.sizes)
 
     def small(self, most: int = 4) -> int:
         return self.random.randint(1, most)
@@ -179,7 +182,7 @@ def _bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def convolution(g: Grower, op: str) -> None:
     x = g.pick(4)
-    c, (kh, kw) = x.shape[3], (g.small(), g.small())
+    c, (kh, kw) = x.shape[3], (g.small(g.window), g.small(g.window))
     dilated = g.flag(0.25)
     attrs = dict(
         stride_h=g.small(3), stride_w=g.small(3), dilation_h=g.small(3) if dilated else 1,
@@ -265,7 +268,7 @@ def pair(g: Grower, op: str) -> None:
 def pool(g: Grower, op: str) -> None:
     x = g.pick(4)
     attrs = dict(
-        filter_h=g.small(), filter_w=g.small(), stride_h=g.small(3), stride_w=g.small(3),
+        filter_h=g.small(g.window), filter_w=g.small(g.window), stride_h=g.small(3), stride_w=g.small(3),
         padding=g.random.choice(("SAME", "VALID")), activation=g.random.choice(ACTIVATIONS),
     )  # fmt: skip
     g.add(op, [x.name], x.quant, **attrs)
