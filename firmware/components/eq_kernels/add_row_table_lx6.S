@@ -21,11 +21,11 @@
     l8ui a12, a3, 0
     l8ui a13, a4, 0
     addi a3, a3, 1
-    addi a4, a4, 1
     addx4 a12, a12, a7
     addx4 a13, a13, a8
     l32i a12, a12, 0
     l32i a13, a13, 0
+    addi a4, a4, 1
     addi a5, a5, 1
     add a12, a12, a13
     mulsh a12, a12, a9

@@ -24,6 +24,7 @@ eq_widen_runs_lx6:
     loopnez a7, .Lpair_end
     l32i a8, a13, 0
     l32i a9, a13, 4
+    addi a13, a13, 8
     xor a8, a8, a15
     xor a9, a9, a15
     and a10, a8, a14
@@ -36,19 +37,18 @@ eq_widen_runs_lx6:
     and a9, a9, a14
     s32i a11, a6, 8
     s32i a9, a6, 12
-    addi a13, a13, 8
     addi a6, a6, 16
 .Lpair_end:
     bbci a5, 0, .Lnext
     l32i a8, a13, 0
     add a2, a2, a4
+    addi a3, a3, -1
     xor a8, a8, a15
     and a10, a8, a14
     srli a8, a8, 8
     and a8, a8, a14
     s32i a10, a6, 0
     s32i a8, a6, 4
-    addi a3, a3, -1
     addi a6, a6, 8
     bnez a3, .Lrun
     retw

@@ -26,13 +26,16 @@ eq_widen_weights_lx6:
     or a11, a11, a10 /* 0x00ff00ff */
     slli a10, a11, 8 /* 0xff00ff00 */
     mov a3, a5
+    addi a5, a5, -16
     bnei a4, 8, .Lby_four
 
     /* Times 256: byte 0 and 2, and byte 1 and 3, as the upper halves of halfwords. */
     loop a7, .Lby_256_end
     l32i a9, a2, 4
+    addi a2, a2, 8
+    addi a5, a5, 16
     src a12, a9, a8
-    l32i a8, a2, 8
+    l32i a8, a2, 0
     slli a14, a12, 8
     and a12, a12, a10
     and a14, a14, a10
@@ -44,8 +47,6 @@ eq_widen_weights_lx6:
     and a15, a15, a10
     s32i a13, a5, 12
     s32i a15, a5, 8
-    addi a2, a2, 8
-    addi a5, a5, 16
 .Lby_256_end:
     j .Lagain
 
@@ -64,8 +65,10 @@ eq_widen_weights_lx6:
     and a15, a4, a14 /* 0x80008000 */
     loop a7, .Lby_four_end
     l32i a9, a2, 4
+    addi a2, a2, 8
+    addi a5, a5, 16
     src a12, a9, a8
-    l32i a8, a2, 8
+    l32i a8, a2, 0
     xor a12, a12, a4
     and a14, a12, a11
     srli a12, a12, 8
@@ -87,8 +90,6 @@ eq_widen_weights_lx6:
     xor a13, a13, a15
     s32i a14, a5, 8
     s32i a13, a5, 12
-    addi a2, a2, 8
-    addi a5, a5, 16
 .Lby_four_end:
 
 .Lagain:
