@@ -35,7 +35,6 @@ class Grower:
     """A graph that grows node by node."""
 
     sizes: ClassVar[Sequence[int]] = SIZES  # of a dimension
-    window: ClassVar[int] = 4  # the largest side of one
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -70,6 +69,13 @@ class Grower:
 
     def small(self, most: int = 4) -> int:
         return self.random.randint(1, most)
+
+    def side(self) -> int:
+        """Of a window."""
+        return self.small()
+
+    def stride(self) -> int:
+        return self.small(3)
 
     def flag(self, share: float = 0.5) -> bool:
         return self.random.random() < share
@@ -182,10 +188,10 @@ def _bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def convolution(g: Grower, op: str) -> None:
     x = g.pick(4)
-    c, (kh, kw) = x.shape[3], (g.small(g.window), g.small(g.window))
+    c, (kh, kw) = x.shape[3], (g.side(), g.side())
     dilated = g.flag(0.25)
     attrs = dict(
-        stride_h=g.small(3), stride_w=g.small(3), dilation_h=g.small(3) if dilated else 1,
+        stride_h=g.stride(), stride_w=g.stride(), dilation_h=g.small(3) if dilated else 1,
         dilation_w=g.small(3) if dilated else 1, padding=g.random.choice(("SAME", "VALID")),
         activation=g.random.choice(ACTIVATIONS),
     )  # fmt: skip
@@ -268,7 +274,7 @@ def pair(g: Grower, op: str) -> None:
 def pool(g: Grower, op: str) -> None:
     x = g.pick(4)
     attrs = dict(
-        filter_h=g.small(g.window), filter_w=g.small(g.window), stride_h=g.small(3), stride_w=g.small(3),
+        filter_h=g.side(), filter_w=g.side(), stride_h=g.stride(), stride_w=g.stride(),
         padding=g.random.choice(("SAME", "VALID")), activation=g.random.choice(ACTIVATIONS),
     )  # fmt: skip
     g.add(op, [x.name], x.quant, **attrs)

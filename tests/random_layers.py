@@ -12,9 +12,11 @@ from random_graphs import GROWERS, Grower
 
 from edgeq import ops
 from edgeq.errors import EdgeqError
-from edgeq.graph import Graph
+from edgeq.graph import Graph, Node
+from edgeq.ops import Step
 from edgeq.plan import Target
 from edgeq.plan import variants as listed
+from edgeq.plan.variants.variant import Variant
 
 MACS_MOST = 200_000
 OPS = (
@@ -24,10 +26,15 @@ OPS = (
 
 
 class _Layer(Grower):
-    """Sides and channels of 1 to 33, windows of up to 7x7."""
+    """Sides and channels of 1 to 33, often in fours; windows of up to 7x7, often 3x3."""
 
-    sizes: Sequence[int] = range(1, 34)
-    window = 7
+    sizes: Sequence[int] = (*range(1, 34), *range(4, 33, 4), *range(4, 33, 4))
+
+    def side(self) -> int:
+        return self.random.choice((3, 3, 3, self.small(7)))
+
+    def stride(self) -> int:
+        return self.random.choice((1, 1, 2, 3))
 
 
 def random_layer(random: Random) -> Graph:
@@ -50,14 +57,32 @@ def random_layers() -> st.SearchStrategy[Graph]:
 
 
 def every_way(graph: Graph, target: Target) -> Iterator[Planned]:
-    """Planned as it is chosen, then with each kernel that can run it."""
-    seen = set()
-    for turn in range(-1, max(map(len, listed.VARIANTS.values()))):
+    """Planned as it is chosen, then with each kernel that can run a step of it wherever it can."""
+    offered: dict[str, None] = {}
+
+    def only(offers: tuple[listed.Offer, ...], kernel: str) -> listed.Offer:
+        def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:
+            found = [variant for each in offers for variant in each(graph, node, step, target)]
+            offered.update(dict.fromkeys(variant.step.kernel for variant in found))
+            yield from [variant for variant in found if variant.step.kernel == kernel] or found
+
+        return offer
+
+    def plan_with(kernel: str) -> Planned:
         with pytest.MonkeyPatch.context() as patch:
-            for kernel, offers in list(listed.VARIANTS.items()) if turn >= 0 else ():
-                patch.setitem(listed.VARIANTS, kernel, (offers[turn % len(offers)],))
-            ready = planned(graph, target=target)
-        kernels = tuple(step.kernel.name for step in ready.plan.steps)
-        if kernels not in seen:
-            seen.add(kernels)
+            for plain, offers in list(listed.VARIANTS.items()):
+                patch.setitem(listed.VARIANTS, plain, (only(offers, kernel),))
+            return planned(graph, target=target)
+
+    first = plan_with("")
+    yield first
+    seen = {_kernels(first)}
+    for kernel in tuple(offered):
+        ready = plan_with(kernel)
+        if _kernels(ready) not in seen:
+            seen.add(_kernels(ready))
             yield ready
+
+
+def _kernels(ready: Planned) -> tuple[str, ...]:
+    return tuple(step.kernel.name for step in ready.plan.steps)

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
 ]
 LX6 = Target(mac16=True, scratch_bytes=98304)
-LAYERS, PARTS, LAYERS_AT_ONCE = 10_000, 16, 25
+LAYERS, PARTS, LAYERS_AT_ONCE = 10_000, 4, 25
 FIRST_STAND_IN = 50  # the id from which on kernels stand in for plain ones
 
 
