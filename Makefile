@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup debian demo check test test-slow bench accuracy docs clean
+.PHONY: help setup debian demo check test test-slow bench bench-board accuracy docs clean
 
 PYTHON ?= python3
 CLANG_FORMAT ?= clang-format-22
@@ -24,7 +24,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make setup    only sets up: Python packages in .venv, and Debian packages where this is Debian'
 	@echo 'make check    only the static checks'
-	@echo 'make test-slow, make bench, make accuracy, make docs, make clean'
+	@echo 'make test-slow, make bench, make bench-board PORT=..., make accuracy, make docs, make clean'
 
 setup: $(STAMP)
 
@@ -77,6 +77,11 @@ test-slow: setup
 bench: setup
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 	$(BIN)/python benchmarks/kernels.py $(ARGS)
+
+# The kernels' table of a real board, into benchmarks/kernels-BOARD.json: cycles beside the emulated core's instructions.
+bench-board: setup
+	@[[ -n '$(PORT)' ]] || { echo 'make bench-board PORT=... [BOARD=...]: which port? `edgeq ports` lists them' >&2; exit 2; }
+	$(BIN)/python benchmarks/board_kernels.py --port '$(PORT)' $(if $(BOARD),--board '$(BOARD)') $(ARGS)
 
 # docs/accuracy.md: each row is a run of `edgeq quantize`; half an hour, and what was interrupted goes on.
 accuracy: setup
