@@ -46,9 +46,9 @@ from edgeq.virtual.flash_array import FlashArray
 from edgeq.virtual.runners import find_runner
 from edgeq.virtual.serve import VirtualBoard
 
-FLASH_BYTES = 4 << 20
+FLASH_BYTES = 8 << 20
 ARENA_BYTES = 16384
-MODEL_AT = 0x300000  # the host's firmware is large with its sanitizers
+MODEL_AT = 0x700000  # the host's firmware is large with its sanitizers
 TOOLS = ("clang-22", "llvm-mc-22", "xtensa-lx106-elf-ld", "qemu-system-xtensa")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 EMULATOR = (
