@@ -17,8 +17,9 @@ STAMP := .venv/.set-up
 # The one version that was tried; a range lets pip choose a build with gigabytes of GPU libraries.
 TORCH := torch==2.13.0
 
-# Compilers, binutils and emulator for the virtual board; chromium, valgrind and clang-format for the checks.
-PACKAGES := gcc libc6-dev clang-22 llvm-22 binutils-xtensa-lx106 qemu-system-misc chromium valgrind clang-format-22
+# Compilers, binutils and emulator for the virtual board; chromium, valgrind, clang-format and RISC-V for the checks.
+PACKAGES := gcc libc6-dev clang-22 llvm-22 binutils-xtensa-lx106 qemu-system-misc chromium valgrind clang-format-22 \
+	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -73,10 +74,11 @@ test: check
 test-slow: setup
 	$(BIN)/pytest -m 'slow and not hil' -n 2
 
-# Instructions and bytes on the emulated core against benchmarks/*.json; `make bench ARGS=--update` accepts them.
+# Instructions and bytes on the emulated cores against benchmarks/*.json; `make bench ARGS=--update` accepts them.
 bench: setup
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 	$(BIN)/python benchmarks/kernels.py $(ARGS)
+	$(BIN)/python benchmarks/kernels_rv32.py $(ARGS)
 
 # The kernels' table of a real board, into benchmarks/kernels-BOARD.json: cycles beside the emulated core's instructions.
 bench-board: setup

@@ -2,9 +2,10 @@
 
     python benchmarks/kernels.py [--update]
 
-Random full-range data, nonzero zero points, a scale for each channel. Every layer is planned twice, for the board and
-without its kernels in assembly, and both plans run on the same core: the outputs have to be the same bytes. The
-instructions are those of the whole step, copies and transforms included. `make bench` calls this too.
+Random full-range data, nonzero zero points, a scale for each channel. Every layer is planned twice, for the board
+(kernels.json) and without its kernels in assembly (kernels-plain.json), and both plans run on the same core: the
+outputs have to be the same bytes. The instructions are those of the whole step, copies and transforms included. `make
+bench` calls this too.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from edgeq.pipeline import board as boards
 from edgeq.pipeline.progress import Quiet
 from edgeq.plan import Plan, Target, build_plan, encode_plan
 
-BASELINE = Path(__file__).parent / "kernels.json"
+BASELINE, PLAIN = (Path(__file__).parent / name for name in ("kernels.json", "kernels-plain.json"))
 BOARD = "esp32-wrover-b-16mb"
 TOLERANCE = 0.02
 SCALE, WEIGHT_SCALE = 0.05, 0.011  # of the input; the mean one of the weights
@@ -76,28 +77,44 @@ SHAPES: dict[str, Callable[[], Graph]] = {
 }
 
 
-def measure(shape: str, board: Board, firmware: bytes) -> Row:
-    """Raises CheckFailed where the two plans differ in a byte."""
-    graph = SHAPES[shape]()
+def image_of(graph: Graph, target: Target) -> tuple[Plan, bytes]:
+    """A graph's plan for a target, and the model image with it."""
     tflite = write_tflite(graph)
-    tensor = graph.tensor(graph.inputs[0])
-    samples = np.random.default_rng(1).integers(-128, 128, tensor.shape, dtype=np.int8)
-    plans = [build_plan(graph, file_layout(tflite), target) for target in (boards.target_of(board), Target())]
-    (output, instructions), (plain, _) = (_run(board, firmware, plan, tflite, samples.tobytes()) for plan in plans)
-    if output != plain:
-        raise CheckFailed(f"{plans[0].steps[0].kernel.name} differs from the plain kernel", where=shape)
+    plan = build_plan(graph, file_layout(tflite), target)
+    return plan, write_model_image(ModelImage("kernel", encode_plan(plan), tflite, b""))
+
+
+def sample_of(graph: Graph) -> bytes:
+    """An input of any bytes."""
+    shape = graph.tensor(graph.inputs[0]).shape
+    return np.random.default_rng(1).integers(-128, 128, shape, dtype=np.int8).tobytes()
+
+
+def row(shape: str, graph: Graph, plan: Plan, instructions: int) -> Row:
+    """What is written of a measured shape."""
+    kernel = plan.steps[0].kernel.name
     return Row(
-        shape=shape,
-        kernel=plans[0].steps[0].kernel.name,
-        macs=ops.macs(graph),
-        instructions=instructions,
-        scratch_bytes=plans[0].scratch_bytes,
+        shape=shape, kernel=kernel, macs=ops.macs(graph), instructions=instructions, scratch_bytes=plan.scratch_bytes
     )
 
 
-def _run(board: Board, firmware: bytes, plan: Plan, tflite: bytes, sample: bytes) -> tuple[bytes, int]:
+def measure(shape: str, board: Board, firmware: bytes) -> tuple[Row, Row]:
+    """With the kernel that is chosen, and with the plain one. Raises CheckFailed where they differ in a byte."""
+    graph = SHAPES[shape]()
+    rows, outputs = [], []
+    for target in (boards.target_of(board), Target()):
+        plan, image = image_of(graph, target)
+        output, instructions = _run(board, firmware, image, sample_of(graph))
+        outputs.append(output)
+        rows.append(row(shape, graph, plan, instructions))
+    chosen, plain = rows
+    if outputs[0] != outputs[1]:
+        raise CheckFailed(f"{chosen['kernel']} differs from the plain kernel", where=shape)
+    return chosen, plain
+
+
+def _run(board: Board, firmware: bytes, image: bytes, sample: bytes) -> tuple[bytes, int]:
     """The output and the instructions of a plan's one step."""
-    image = write_model_image(ModelImage("kernel", encode_plan(plan), tflite, b""))
     contents = boards.flash_contents(board, firmware, image)
     with boards.virtual_board("qemu_lx6", board, contents) as virtual, boards.session(virtual.url) as talk:
         boards.require_model(talk)
@@ -118,28 +135,44 @@ def worse(baseline: list[Row], found: list[Row]) -> list[str]:
     ]
 
 
-def main() -> int:
-    """Exit code 1 where something got worse."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def said(row: Row) -> str:
+    """A line of the table on the console."""
+    a_product = row["instructions"] / row["macs"]
+    return f"{row['shape']:<32}{row['kernel']:<28}{a_product:>8.3f} a MAC{row['scratch_bytes']:>9,} B scratch"
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """What the tables' programs are called with."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--update", action="store_true", help="write the new baseline")
     parser.add_argument("--only", default="", help="shapes that this is a part of; compared, never written")
-    arguments = parser.parse_args()
-    board = load_board(BOARD)
-    with tempfile.TemporaryDirectory() as folder:
-        firmware = boards.build("qemu_lx6", board, Path(folder), Quiet()).app_image
-    found = []
-    for shape in (shape for shape in SHAPES if arguments.only in shape):
-        row = measure(shape, board, firmware)
-        found.append(row)
-        a_product = row["instructions"] / row["macs"]
-        print(f"{shape:<32}{row['kernel']:<28}{a_product:>8.3f} a MAC{row['scratch_bytes']:>9,} B scratch", flush=True)
-    baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else []
+    return parser.parse_args()
+
+
+def settle(path: Path, found: list[Row], arguments: argparse.Namespace) -> int:
+    """Writes a new baseline, or compares with the old one; 1 where something got worse."""
+    baseline = json.loads(path.read_text()) if path.exists() else []
     if not arguments.only and (arguments.update or not baseline):
-        BASELINE.write_text(json.dumps(found, indent=2) + "\n")
+        path.write_text(json.dumps(found, indent=2) + "\n")
         return 0
     for line in (lost := [line for line in worse(baseline, found) if not arguments.only or "gone" not in line]):
         print(f"worse: {line}", file=sys.stderr)
     return 1 if lost else 0
+
+
+def main() -> int:
+    """Exit code 1 where something got worse."""
+    arguments = options(__doc__)
+    board = load_board(BOARD)
+    with tempfile.TemporaryDirectory() as folder:
+        firmware = boards.build("qemu_lx6", board, Path(folder), Quiet()).app_image
+    chosen, plain = [], []
+    for shape in (shape for shape in SHAPES if arguments.only in shape):
+        rows = measure(shape, board, firmware)
+        print(*map(said, rows), sep="\n", flush=True)
+        chosen.append(rows[0])
+        plain.append(rows[1])
+    return max(settle(BASELINE, chosen, arguments), settle(PLAIN, plain, arguments))
 
 
 if __name__ == "__main__":

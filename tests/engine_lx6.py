@@ -17,6 +17,7 @@ from edgeq.virtual.runners import find_runner
 TOOLS = ("clang-22", "llvm-mc-22", "xtensa-lx106-elf-ld", "qemu-system-xtensa")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 PORT = Path("ports/qemu_lx6")
+FIRMWARE = Path(__file__).parent / "firmware"
 ROOMS = ("eq_check", "eq_kernels", "eq_engine")
 
 
@@ -29,8 +30,8 @@ def compile_engine_lx6(elf: Path) -> None:
     components = [Path("components") / room for room in (*ROOMS, "eq_engine/include", "eq_hal")]
     program = Program(
         root=root,
-        sources=(*sources, Path(__file__).parent / "firmware" / "lx6" / "engine_batch.c"),
-        include_dirs=(PORT, PORT / "include", *components),
+        sources=(*sources, FIRMWARE / "engine_batch.c"),
+        include_dirs=(PORT, PORT / "include", FIRMWARE / "lx6", *components),
         defines=(("EQ_MAC16", "1"),),
         linker_script=LX6_LINKER_SCRIPT,
     )

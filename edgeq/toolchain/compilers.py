@@ -136,6 +136,8 @@ class Lx6Compiler:
             "-nostdlibinc",
             "-fomit-frame-pointer",
             "-fno-common",
+            # Loops in the order of the source, with a pointer each: what keeps the sums of dots_s8.c in registers.
+            *("-mllvm", "-pre-RA-sched=source", "-mllvm", "-disable-lsr"),
             *features,
         )
 

@@ -19,7 +19,7 @@ from graphs import every_kernel
 from edgeq import ops
 from edgeq.plan import Target
 from edgeq.plan.encode import STEP
-from edgeq.plan.variants import VARIANTS, conv2d_gather, conv2d_mac16
+from edgeq.plan.variants import VARIANTS, conv2d_gather, conv2d_mac16, depthwise
 
 BATCH = 2500
 
@@ -44,6 +44,14 @@ def fast(request: pytest.FixtureRequest) -> Iterator[Planned]:
 def test_damaged_images_with_scratch_are_refused_or_run(engine_host: EngineHost, fast: Planned) -> None:
     assert fast.plan.scratch_bytes > 0
     ended = engine_host.mutate(fast.image, 1, BATCH)
+    assert sum(ended.values()) == BATCH and min(ended["ok"], ended["bad plan"]) >= 100
+
+
+def test_damaged_images_with_the_depthwise_kernel_of_all_windows(
+    engine_host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VARIANTS, "depthwise_conv2d_s8", (depthwise.offer,))
+    ended = engine_host.mutate(planned(every_kernel()).image, 2, BATCH)
     assert sum(ended.values()) == BATCH and min(ended["ok"], ended["bad plan"]) >= 100
 
 

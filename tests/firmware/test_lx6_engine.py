@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from random import Random
 
-import numpy as np
 import pytest
-from engine_host import Planned
+from engine_check import check
 from engine_lx6 import MISSING, EngineLx6
 from graphs import one_input
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_layers import every_way, random_layer, random_layers
+from random_layers import random_layer, random_layers
 
 from edgeq import ops
 from edgeq.graph import Graph
 from edgeq.ops import broadcast, conv2d, depthwise_conv2d
-from edgeq.ops.operator import seeded
 from edgeq.plan import Target
 from edgeq.plan.kernels import kernels
 
@@ -31,31 +29,9 @@ LAYERS, PARTS, LAYERS_AT_ONCE = 10_000, 4, 25
 FIRST_STAND_IN = 50  # the id from which on kernels stand in for plain ones
 
 
-def check(engine: EngineLx6, graphs: Iterable[Graph], target: Target = LX6) -> Counter[str]:
-    """Runs them all in one boot, with every kernel that can run them; how often each kernel ran."""
-    batch = []
-    for graph in graphs:
-        x = graph.tensor(graph.inputs[0]).shape[1:]
-        inputs = np.stack([np.full(x, -128, np.int8), np.full(x, 127, np.int8), seeded(*x, seed=1)])
-        batch += [(ready, inputs) for ready in every_way(graph, target)]
-    assert batch
-    for (ready, inputs), outputs in zip(batch, engine.run(batch), strict=True):
-        expected = ops.run(ready.graph, {ready.graph.inputs[0]: inputs})
-        assert ready.graph.outputs[0] in outputs
-        for name, found in outputs.items():
-            np.testing.assert_array_equal(found, expected[name], _said(ready))
-    return Counter(step.kernel.name for ready, _ in batch for step in ready.plan.steps)
-
-
-def _said(ready: Planned) -> str:
-    node = ready.graph.nodes[0]
-    kernels = [step.kernel.name for step in ready.plan.steps]
-    return f"{kernels} {[ready.graph.tensor(name).shape for name in node.inputs]} {node.attrs}"
-
-
 def test_every_kernel_of_the_list_gives_the_bytes_of_the_reference(engine_lx6: EngineLx6) -> None:
     cases = [one_input(graph) for operator in ops.OPS.values() for graph in operator.cases()]
-    assert set(check(engine_lx6, [*cases, *MORE])) == set(kernels())
+    assert set(check(engine_lx6, [*cases, *MORE], LX6)) == set(kernels())
 
 
 # What no operator's cases make: tiles of 2x2, windows of two lines' phases and channels in fours.
@@ -76,7 +52,7 @@ def test_depthwise_planes_at_the_ends_of_their_lines(engine_lx6: EngineLx6, stri
         activation = ("NONE", "RELU", "RELU6")[i % 3]
         for channels, sides in ((8, (side, 4)), (4 + i % 3, (3, side))):
             graphs.append(depthwise_conv2d.case(channels, 1 + i % 2, stride=stride, sides=sides, activation=activation))
-    ran = check(engine_lx6, graphs)
+    ran = check(engine_lx6, graphs, LX6)
     assert ran["depthwise3x3_s8_mac16"] == ran["depthwise_s8_mac16"] == len(graphs)
 
 
@@ -86,7 +62,7 @@ def test_random_layers_by_every_kernel(engine_lx6: EngineLx6) -> None:
     @settings(max_examples=4, suppress_health_check=list(HealthCheck))
     @given(st.lists(random_layers(), min_size=LAYERS_AT_ONCE, max_size=LAYERS_AT_ONCE))
     def many(graphs: list[Graph]) -> None:
-        ran.update(check(engine_lx6, graphs))
+        ran.update(check(engine_lx6, graphs, LX6))
 
     many()
     assert ran.total() >= 100
@@ -97,5 +73,6 @@ def test_random_layers_by_every_kernel(engine_lx6: EngineLx6) -> None:
 def test_many_random_layers_by_every_kernel(engine_lx6: EngineLx6, part: int) -> None:
     ran: Counter[str] = Counter()
     for first in range(part * LAYERS // PARTS, (part + 1) * LAYERS // PARTS, LAYERS_AT_ONCE):
-        ran.update(check(engine_lx6, [random_layer(Random(seed)) for seed in range(first, first + LAYERS_AT_ONCE)]))
+        layers = [random_layer(Random(seed)) for seed in range(first, first + LAYERS_AT_ONCE)]
+        ran.update(check(engine_lx6, layers, LX6))
     assert {k.name for k in kernels().values() if k.id >= FIRST_STAND_IN} <= set(ran)

@@ -8,7 +8,7 @@ from edgeq.graph import Graph, Node
 from edgeq.ops import Step
 from edgeq.plan.variants.variant import Target, Variant
 
-ELEMENT = 121  # instructions
+ELEMENT = 78  # instructions
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:

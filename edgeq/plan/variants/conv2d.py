@@ -12,8 +12,9 @@ from edgeq.ops.window import Window
 from edgeq.plan.variants.variant import Target, Variant
 
 # Instructions for each product inside the input, and for each output.
-PRODUCT, OUTPUT = 7.5, 90
-CACHED = 16384  # bytes of weights that stay in the cache from one pixel to the next: half of what it holds
+PRODUCT, OUTPUT = 4.4, 65
+BLOCK = 64  # output channels for which the input is read once
+CACHED = 16384  # bytes of weights that stay in the cache from one row to the next: half of what it holds
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:
@@ -22,8 +23,12 @@ def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Vari
     win = window_of(graph, node)
     taps = math.prod(sum(_inside(win, side, x.shape[1 + side], y.shape[1 + side])) for side in (0, 1))
     instructions = PRODUCT * taps * weights.shape[3] * weights.shape[0] + OUTPUT * y.elements
-    pixels = y.elements // y.shape[3]
-    yield Variant(step, 0, instructions, constant_passes=1 if weights.bytes <= CACHED else pixels)
+    block = weights.bytes * min(BLOCK, weights.shape[0]) // weights.shape[0]
+    yield Variant(
+        step, 0, instructions,
+        constant_passes=1 if block <= CACHED else y.shape[1],
+        input_passes=-(-weights.shape[0] // BLOCK),
+    )  # fmt: skip
 
 
 def _inside(win: Window, side: int, size: int, outputs: int) -> Iterator[int]:

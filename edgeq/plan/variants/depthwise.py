@@ -10,7 +10,7 @@ from edgeq.ops import Step
 from edgeq.plan.variants.variant import Target, Variant
 
 # Instructions for each product, and for each output.
-PRODUCT, OUTPUT = 19, 80
+PRODUCT, OUTPUT = 7, 105
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:

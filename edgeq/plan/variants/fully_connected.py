@@ -9,7 +9,7 @@ from edgeq.ops import Step
 from edgeq.plan.variants.variant import Target, Variant
 
 # Instructions for each product and for each output.
-PRODUCT, OUTPUT = 6.5, 60
+PRODUCT, OUTPUT = 5.0, 145
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:

@@ -82,6 +82,21 @@ void eq_run_depthwise_conv2d_s8(const eq_call *call) {
     eq_depthwise_conv2d_s8(&conv, call->x[0], call->weights_data, call->bias_data, call->y);
 }
 
+const char *eq_check_depthwise3x3_s8(eq_call *call) {
+    const char *what = eq_check_depthwise_conv2d_s8(call);
+    if (what) return what;
+    const int32_t *p = call->params;
+    if (p[HEIGHT] != 3 || p[WIDTH] != 3 || p[DILATION_H] != 1 || p[DILATION_W] != 1 || p[STRIDE_H] > 2 ||
+        p[STRIDE_W] > 2)
+        return "depthwise3x3_s8: another window";
+    return NULL;
+}
+
+void eq_run_depthwise3x3_s8(const eq_call *call) {
+    eq_conv2d conv = conv_of(call);
+    eq_depthwise3x3_s8(&conv, call->x[0], call->weights_data, call->bias_data, call->y);
+}
+
 /* The last parameter. */
 static int32_t groups_of(const eq_call *call) {
     return call->params_count ? call->params[call->params_count - 1] : 0;

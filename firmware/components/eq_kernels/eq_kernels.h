@@ -100,6 +100,10 @@ void eq_conv2d_s8_winograd4(const eq_conv2d_winograd *p, const int8_t *input, co
 void eq_depthwise_conv2d_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights,
                             const int32_t *bias, int8_t *output);
 
+/* The same bytes for windows of 3x3, not dilated, with strides of 1 or 2. */
+void eq_depthwise3x3_s8(const eq_conv2d *p, const int8_t *input, const int8_t *weights, const int32_t *bias,
+                        int8_t *output);
+
 /* Depthwise by int16 planes in scratch, for cores with MAC16. */
 typedef struct eq_depthwise_mac16 {
     eq_shape in, out;

@@ -1,15 +1,16 @@
-#include "eq_numerics.h"
+#include "eq_kernels.h"
 
-static void row(const eq_fully_connected *p, const int8_t *input, const int8_t *weights, const int32_t *bias,
-                int8_t *output) {
-    for (int32_t c = 0; c < p->outputs; c++, weights += p->inputs) {
-        uint32_t acc = eq_dot_s8(bias ? (uint32_t)bias[c] : 0, input, weights, p->inputs, p->in_zero_point);
-        output[c] = eq_output_s8((int32_t)acc, p->multipliers[c], p->shifts[c], &p->output);
-    }
-}
-
+/* A convolution of one row of pixels, with a window of one pixel. */
 void eq_fully_connected_s8(const eq_fully_connected *p, const int8_t *input, const int8_t *weights,
                            const int32_t *bias, int8_t *output) {
-    for (int32_t r = 0; r < p->rows; r++)
-        row(p, input + r * p->inputs, weights, bias, output + r * p->outputs);
+    const eq_conv2d conv = {
+        .in = {1, p->rows, p->inputs},
+        .out = {1, p->rows, p->outputs},
+        .window = {1, 1, 1, 1, 1, 1, 0, 0},
+        .in_zero_point = p->in_zero_point,
+        .output = p->output,
+        .multipliers = p->multipliers,
+        .shifts = p->shifts,
+    };
+    eq_conv2d_s8(&conv, input, weights, bias, output);
 }
