@@ -16,8 +16,8 @@ from edgeq.plan.variants.variant import SHIFT_MOST, Target, Variant, scaled_offs
 VALUES = np.arange(256).astype(np.uint8).view(np.int8)  # by their byte
 SUM_MOST = 1 << 29
 
-# Instructions for each element; for what the tables take in flash, as if a byte were four instructions.
-ELEMENT, TABLES = 19, 8192
+# Instructions for each element; for what the tables take in flash, as if a byte were an instruction.
+ELEMENT, TABLES = 19, 2048
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:
