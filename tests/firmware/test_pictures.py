@@ -209,7 +209,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Se
     run.mkdir()
     (run / "app.bin").write_bytes(built.app_image)
     (run / "model.image").write_bytes(made.image)
-    lock = {"files": {}, "board": "esp32-wrover-b", "runner": "host"}
+    lock = {"files": {}, "board": "esp32-wrover-b-16mb", "runner": "host"}
     (run / "lock.json").write_text(json.dumps(lock))
     with FlashArray(flash_bytes=FLASH_BYTES) as array:
         for at, data in flash_parts(made.image, built.app_image):
