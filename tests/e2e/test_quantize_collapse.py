@@ -38,6 +38,7 @@ def test_blowing_up_channels_changes_nothing_in_float() -> None:
     assert any("conv.1.0" in name for name in changed)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CIFAR10.exists(), reason=f"no {CIFAR10}")
 def test_the_best_effort_recovers_a_mobilenet_that_collapses_per_tensor(tmp_path: Path) -> None:
     blown = trained()
