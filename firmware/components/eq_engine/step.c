@@ -56,7 +56,16 @@ bool eq_are_factors(const int32_t *multipliers, const int32_t *shifts, uint32_t 
 }
 
 bool eq_is_output(const int32_t *fields) {
-    return eq_is_int8(fields[0]) && eq_is_int8(fields[1]) && eq_is_int8(fields[2]) && fields[1] <= fields[2];
+    return eq_is_int8(fields[0]) && eq_is_clamp(fields + 1);
+}
+
+bool eq_is_clamp(const int32_t *fields) {
+    return eq_is_int8(fields[0]) && eq_is_int8(fields[1]) && fields[0] <= fields[1];
+}
+
+eq_window eq_window_of(const int32_t *fields) {
+    return (eq_window){fields[0], fields[1], fields[2], fields[3],
+                       fields[4], fields[5], fields[6], fields[7]};
 }
 
 static bool side_fits(int32_t in, int32_t out, int32_t size, int32_t stride, int32_t dilation, int32_t pad) {

@@ -60,11 +60,16 @@ bool eq_is_between(int32_t value, int32_t low, int32_t high);
 bool eq_are_factors(const int32_t *multipliers, const int32_t *shifts, uint32_t count);
 /* {zero point, low, high} */
 bool eq_is_output(const int32_t *fields);
+/* {low, high} */
+bool eq_is_clamp(const int32_t *fields);
 eq_output eq_output_of(const int32_t *fields);
 enum { EQ_SCALED_FIELDS = sizeof(eq_scaled_channel) / sizeof(int32_t) };
 /* {start, multiplier, addend, addend of a negative, shift} of each channel. */
 bool eq_are_scaled_channels(const int32_t *fields, uint32_t count);
 const eq_scaled_channel *eq_scaled_channels_of(const int32_t *fields);
+/* {height, width, stride h, w, dilation h, w, padding top, left} */
+enum { EQ_WINDOW_FIELDS = 8 };
+eq_window eq_window_of(const int32_t *fields);
 /* Whether every field is within EQ_WINDOW_MAX, and no window of the output ends further behind the input. */
 bool eq_is_window(const eq_window *window, const eq_tensor *in, const eq_tensor *out);
 eq_shape eq_shape_of(const eq_tensor *tensor);

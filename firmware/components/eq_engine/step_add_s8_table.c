@@ -10,8 +10,7 @@ const char *eq_check_add_s8_table(eq_call *call) {
     if (call->params_count != COUNT) return "a sum by tables has a wrong number of parameters";
     if (p[MULTIPLIER] < 0 || !eq_is_between(p[SHIFT], 1, 31) || !eq_is_between(p[SIGN], 0, 1))
         return "a sum by tables: factor out of range";
-    if (!eq_is_int8(p[LOW]) || !eq_is_int8(p[HIGH]) || p[LOW] > p[HIGH])
-        return "a sum by tables: clamp out of range";
+    if (!eq_is_clamp(p + LOW)) return "a sum by tables: clamp out of range";
     return NULL;
 }
 

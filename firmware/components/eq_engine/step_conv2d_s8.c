@@ -1,27 +1,6 @@
 #include "step.h"
 
-enum {
-    HEIGHT,
-    WIDTH,
-    STRIDE_H,
-    STRIDE_W,
-    DILATION_H,
-    DILATION_W,
-    TOP,
-    LEFT,
-    IN_ZERO,
-    OUT_ZERO,
-    LOW,
-    HIGH,
-    WEIGHTS,
-    BIAS,
-    FIXED
-};
-
-static eq_window window_of(const int32_t *p) {
-    return (eq_window){p[HEIGHT],     p[WIDTH],      p[STRIDE_H], p[STRIDE_W],
-                       p[DILATION_H], p[DILATION_W], p[TOP],      p[LEFT]};
-}
+enum { IN_ZERO = EQ_WINDOW_FIELDS, OUT_ZERO, LOW, HIGH, WEIGHTS, BIAS, FIXED };
 
 /* `depth`: how many input channels an output channel reads; `more`: parameters behind the factors. */
 static const char *check_but_window(eq_call *call, uint32_t depth, uint32_t more) {
@@ -30,13 +9,14 @@ static const char *check_but_window(eq_call *call, uint32_t depth, uint32_t more
     if (call->has_second) return "a convolution takes one input";
     if (call->params_count != FIXED + 2 * channels + more)
         return "a convolution has a wrong number of parameters";
-    if (!eq_is_between(p[HEIGHT], 1, EQ_WINDOW_MAX) || !eq_is_between(p[WIDTH], 1, EQ_WINDOW_MAX))
+    eq_window window = eq_window_of(p);
+    if (!eq_is_between(window.height, 1, EQ_WINDOW_MAX) || !eq_is_between(window.width, 1, EQ_WINDOW_MAX))
         return "a convolution: window out of range";
     if (!eq_is_int8(p[IN_ZERO]) || !eq_is_output(p + OUT_ZERO))
         return "a convolution: zero point or clamp out of range";
     if (!eq_are_factors(p + FIXED, p + FIXED + channels, channels))
         return "a convolution: factor out of range";
-    uint64_t taps = (uint64_t)p[HEIGHT] * (uint64_t)p[WIDTH] * depth;
+    uint64_t taps = (uint64_t)window.height * (uint64_t)window.width * depth;
     if (!eq_set_ranges(call, p + WEIGHTS, taps * channels, channels))
         return "a convolution: weights or bias out of place";
     return NULL;
@@ -45,7 +25,7 @@ static const char *check_but_window(eq_call *call, uint32_t depth, uint32_t more
 static const char *check(eq_call *call, uint32_t depth, uint32_t more) {
     const char *what = check_but_window(call, depth, more);
     if (what) return what;
-    eq_window window = window_of(call->params);
+    eq_window window = eq_window_of(call->params);
     return eq_is_window(&window, &call->in[0], &call->out) ? NULL
                                                            : "a convolution: window or padding out of range";
 }
@@ -55,7 +35,7 @@ static eq_conv2d conv_of(const eq_call *call) {
     return (eq_conv2d){
         .in = eq_shape_of(&call->in[0]),
         .out = eq_shape_of(&call->out),
-        .window = window_of(p),
+        .window = eq_window_of(p),
         .in_zero_point = p[IN_ZERO],
         .output = eq_output_of(p + OUT_ZERO),
         .multipliers = p + FIXED,
@@ -85,9 +65,9 @@ void eq_run_depthwise_conv2d_s8(const eq_call *call) {
 const char *eq_check_depthwise3x3_s8(eq_call *call) {
     const char *what = eq_check_depthwise_conv2d_s8(call);
     if (what) return what;
-    const int32_t *p = call->params;
-    if (p[HEIGHT] != 3 || p[WIDTH] != 3 || p[DILATION_H] != 1 || p[DILATION_W] != 1 || p[STRIDE_H] > 2 ||
-        p[STRIDE_W] > 2)
+    eq_window window = eq_window_of(call->params);
+    if (window.height != 3 || window.width != 3 || window.dilation_h != 1 || window.dilation_w != 1 ||
+        window.stride_h > 2 || window.stride_w > 2)
         return "depthwise3x3_s8: another window";
     return NULL;
 }
@@ -116,7 +96,7 @@ void eq_run_grouped_conv2d_s8(const eq_call *call) {
 const char *eq_check_transpose_conv_s8(eq_call *call) {
     const char *what = check_but_window(call, call->in[0].dims[3], 0);
     if (what) return what;
-    eq_window window = window_of(call->params); /* which moves over the output */
+    eq_window window = eq_window_of(call->params); /* which moves over the output */
     if (!eq_is_window(&window, &call->out, &call->in[0]) || window.dilation_h != 1 || window.dilation_w != 1)
         return "a transposed convolution: window or padding out of range";
     return NULL;

@@ -1,15 +1,7 @@
 #include "step.h"
 
 enum {
-    HEIGHT,
-    WIDTH,
-    STRIDE_H,
-    STRIDE_W,
-    DILATION_H,
-    DILATION_W,
-    TOP,
-    LEFT,
-    IN_ZERO,
+    IN_ZERO = EQ_WINDOW_FIELDS,
     LOW,
     HIGH,
     WEIGHTS,
@@ -18,11 +10,6 @@ enum {
     FIXED
 };
 
-static eq_window window_of(const int32_t *p) {
-    return (eq_window){p[HEIGHT],     p[WIDTH],      p[STRIDE_H], p[STRIDE_W],
-                       p[DILATION_H], p[DILATION_W], p[TOP],      p[LEFT]};
-}
-
 /* What both kernels have in common. */
 static const char *check(eq_call *call) {
     const int32_t *p = call->params;
@@ -30,14 +17,14 @@ static const char *check(eq_call *call) {
     if (call->has_second) return "a widened convolution takes one input";
     if (call->params_count != FIXED + EQ_SCALED_FIELDS * channels)
         return "a widened convolution has a wrong number of parameters";
-    eq_window window = window_of(p);
+    eq_window window = eq_window_of(p);
     if (!eq_is_window(&window, &call->in[0], &call->out))
         return "a widened convolution: window or padding out of range";
-    if (!eq_is_int8(p[IN_ZERO]) || !eq_is_int8(p[LOW]) || !eq_is_int8(p[HIGH]) || p[LOW] > p[HIGH])
+    if (!eq_is_int8(p[IN_ZERO]) || !eq_is_clamp(p + LOW))
         return "a widened convolution: zero point or clamp out of range";
     if (!eq_are_scaled_channels(p + FIXED, channels))
         return "a widened convolution: a channel is out of range";
-    uint64_t taps = (uint64_t)p[HEIGHT] * (uint64_t)p[WIDTH] * call->in[0].dims[3];
+    uint64_t taps = (uint64_t)window.height * (uint64_t)window.width * call->in[0].dims[3];
     const int32_t offsets[2] = {p[WEIGHTS], -1}; /* the bias is in the channels */
     if (!eq_set_ranges(call, offsets, taps * channels, channels))
         return "a widened convolution: weights out of place";
@@ -51,7 +38,7 @@ static eq_conv2d_mac16 lines_of(const eq_call *call) {
     return (eq_conv2d_mac16){
         .in = eq_shape_of(&call->in[0]),
         .out = eq_shape_of(&call->out),
-        .window = window_of(p),
+        .window = eq_window_of(p),
         .in_zero_point = p[IN_ZERO],
         .min = p[LOW],
         .max = p[HIGH],
@@ -64,11 +51,10 @@ static eq_conv2d_mac16 lines_of(const eq_call *call) {
 const char *eq_check_conv2d_s8_mac16(eq_call *call) {
     const char *what = check(call);
     if (what) return what;
-    const int32_t *p = call->params;
-    if (call->in[0].dims[3] % 4 || p[DILATION_W] != 1)
-        return "conv2d_s8_mac16: channels come in fours, and rows of a window in one piece";
-    if (!eq_is_between(p[AT_A_TIME], 1, call->out.dims[1])) return "conv2d_s8_mac16: rows out of range";
     eq_conv2d_mac16 conv = lines_of(call);
+    if (conv.in.channels % 4 || conv.window.dilation_w != 1)
+        return "conv2d_s8_mac16: channels come in fours, and rows of a window in one piece";
+    if (!eq_is_between(conv.rows, 1, conv.out.height)) return "conv2d_s8_mac16: rows out of range";
     if (eq_conv2d_s8_mac16_scratch(&conv) > call->scratch_bytes)
         return "conv2d_s8_mac16: the plan's scratch is too small";
     return NULL;
@@ -84,7 +70,7 @@ static eq_conv2d_gather windows_of(const eq_call *call) {
     return (eq_conv2d_gather){
         .in = eq_shape_of(&call->in[0]),
         .out = eq_shape_of(&call->out),
-        .window = window_of(p),
+        .window = eq_window_of(p),
         .in_zero_point = p[IN_ZERO],
         .min = p[LOW],
         .max = p[HIGH],

@@ -28,7 +28,7 @@ static const char *check(eq_call *call, uint64_t (*scratch)(const eq_conv2d_wino
     eq_window window = {3, 3, 1, 1, 1, 1, p[TOP], p[LEFT]};
     if (!eq_is_window(&window, &call->in[0], &call->out))
         return "a convolution by Winograd: padding out of range";
-    if (!eq_is_int8(p[IN_ZERO]) || !eq_is_int8(p[LOW]) || !eq_is_int8(p[HIGH]) || p[LOW] > p[HIGH])
+    if (!eq_is_int8(p[IN_ZERO]) || !eq_is_clamp(p + LOW))
         return "a convolution by Winograd: zero point or clamp out of range";
     if (!eq_are_scaled_channels(p + FIXED, out))
         return "a convolution by Winograd: a channel is out of range";

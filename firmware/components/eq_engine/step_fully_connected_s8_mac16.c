@@ -11,8 +11,7 @@ const char *eq_check_fully_connected_s8_mac16(eq_call *call) {
     uint32_t inputs = call->in[0].bytes / (uint32_t)p[ROWS], outputs = call->out.bytes / (uint32_t)p[ROWS];
     if (outputs > UINT16_MAX || call->params_count != FIXED + EQ_SCALED_FIELDS * outputs)
         return "fully_connected_s8_mac16 has a wrong number of parameters";
-    if (!eq_is_int8(p[LOW]) || !eq_is_int8(p[HIGH]) || p[LOW] > p[HIGH])
-        return "fully_connected_s8_mac16: clamp out of range";
+    if (!eq_is_clamp(p + LOW)) return "fully_connected_s8_mac16: clamp out of range";
     if (!eq_are_scaled_channels(p + FIXED, outputs))
         return "fully_connected_s8_mac16: a channel is out of range";
     const int32_t offsets[2] = {p[WEIGHTS], -1}; /* the bias is in the channels */

@@ -6,8 +6,7 @@ const char *eq_check_mul_s8_scaled(eq_call *call) {
     const int32_t *p = call->params;
     if (!eq_are_operands(call)) return "mul_s8_scaled: operands that do not fit";
     if (call->params_count != COUNT) return "mul_s8_scaled has a wrong number of parameters";
-    if (!eq_is_int8(p[A_ZERO]) || !eq_is_int8(p[B_ZERO]) || !eq_is_int8(p[LOW]) || !eq_is_int8(p[HIGH]) ||
-        p[LOW] > p[HIGH])
+    if (!eq_is_int8(p[A_ZERO]) || !eq_is_int8(p[B_ZERO]) || !eq_is_clamp(p + LOW))
         return "mul_s8_scaled: zero point or clamp out of range";
     return eq_are_scaled_channels(p + TAIL, 1) ? NULL : "mul_s8_scaled: factor out of range";
 }

@@ -13,7 +13,7 @@ static const char *check(const eq_call *call) {
     if (call->in[0].dims[3] != call->out.dims[3]) return "a pool: channels differ";
     eq_window window = window_of(p);
     if (!eq_is_window(&window, &call->in[0], &call->out)) return "a pool: window or padding out of range";
-    if (!eq_is_int8(p[LOW]) || !eq_is_int8(p[HIGH]) || p[LOW] > p[HIGH]) return "a pool: clamp out of range";
+    if (!eq_is_clamp(p + LOW)) return "a pool: clamp out of range";
     return NULL;
 }
 
