@@ -12,9 +12,10 @@ from edgeq.pipeline.source import Source
 from edgeq.quantize.keras import QuantizedKeras, quantize_keras
 from edgeq.quantize.recipe import DataFacts
 
-if TYPE_CHECKING:  # torch is imported by the step that needs it
+if TYPE_CHECKING:  # torch is imported by the step that needs it: the others start in a fraction of a second
     from edgeq.pipeline.prepare import QuantiseOptions
     from edgeq.quantize.model import LoadedModel
+    from edgeq.quantize.quantize import QuantizedModel
 
 
 def load_torch(source: Source, options: QuantiseOptions, progress: Progress) -> LoadedModel:
@@ -27,6 +28,23 @@ def load_torch(source: Source, options: QuantiseOptions, progress: Progress) -> 
     return loaded
 
 
+def quantise_torch(loaded: LoadedModel, options: QuantiseOptions, progress: Progress) -> QuantizedModel:
+    """The network by edgeq's own quantiser."""
+    from edgeq.quantize.quantize import quantize
+
+    return quantize(
+        loaded,
+        data=_data_facts(options),
+        per_channel=options.per_channel,
+        observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
+        calibration_samples=options.calibration_samples,
+        effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
+        explain=options.explain,
+        qat_epochs=options.qat_epochs,
+        progress=lambda stage, at, total: progress.update(at / max(total, 1), stage),
+    )
+
+
 def load_keras(source: Source, options: QuantiseOptions, progress: Progress) -> QuantizedKeras:
     """A Keras model, quantised by TensorFlow."""
     if options.observer is not None or options.effort != "quick" or options.qat_epochs:
@@ -35,7 +53,7 @@ def load_keras(source: Source, options: QuantiseOptions, progress: Progress) -> 
         )
     with source.errors():
         done = quantize_keras(
-            Path(source.path), input_shape=options.input_shape, data=data_facts(options),
+            Path(source.path), input_shape=options.input_shape, data=_data_facts(options),
             per_channel=options.per_channel, calibration_samples=options.calibration_samples,
             progress=lambda stage, at, total: progress.update(at / max(total, 1), stage),
         )  # fmt: skip
@@ -45,7 +63,7 @@ def load_keras(source: Source, options: QuantiseOptions, progress: Progress) -> 
     return done
 
 
-def data_facts(options: QuantiseOptions) -> DataFacts | None:
+def _data_facts(options: QuantiseOptions) -> DataFacts | None:
     """The data set that is to be used in place of the recipe's."""
     return DataFacts(name=options.data) if options.data else None
 

@@ -16,7 +16,7 @@ from edgeq.flash.esptool import FlashResult
 from edgeq.pipeline import board as boards
 from edgeq.pipeline.board import Runner
 from edgeq.pipeline.explanation import moved, quantisation_of
-from edgeq.pipeline.float_models import data_facts, load_keras, load_torch
+from edgeq.pipeline.float_models import load_keras, load_torch, quantise_torch
 from edgeq.pipeline.prepare import QuantiseOptions, as_int8, convert, load_tflite, rewrite
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import APP, BOOTLOADER, LOCK, MODEL_IMAGE, RunFolder, folder_for, read_file, write_file
@@ -111,20 +111,8 @@ def _keras_to(source: Source, output: Path, options: QuantiseOptions, progress: 
 
 
 def _torch_to(source: Source, output: Path, options: QuantiseOptions, progress: Progress) -> Quantised:
-    from edgeq.quantize.quantize import quantize
-
     progress.step("quantise")
-    done = quantize(
-        load_torch(source, options, progress),
-        data=data_facts(options),
-        per_channel=options.per_channel,
-        observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
-        calibration_samples=options.calibration_samples,
-        effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
-        explain=options.explain,
-        qat_epochs=options.qat_epochs,
-        progress=lambda stage, at, total: progress.update(at / max(total, 1), stage),
-    )
+    done = quantise_torch(load_torch(source, options, progress), options, progress)
     write_file(output, done.onnx_bytes)
     rows = tuple((a.name, "x".join(str(d) for d in a.shape), a.sqnr_db) for a in done.activations)
     progress.step("score the integer network")

@@ -19,7 +19,7 @@ from edgeq.graph import FileLayout, Graph, QuantParams
 from edgeq.images.model import ModelImage, write_model_image
 from edgeq.pipeline.board import target_of
 from edgeq.pipeline.explanation import moved, quantisation_of
-from edgeq.pipeline.float_models import data_facts, load_keras, load_torch
+from edgeq.pipeline.float_models import load_keras, load_torch, quantise_torch
 from edgeq.pipeline.pictures import picture_rule
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
@@ -154,22 +154,9 @@ def prepare(source: Source, options: QuantiseOptions, board: Board, run: RunFold
 
 
 def _from_torch(source: Source, options: QuantiseOptions, board: Board, run: RunFolder, progress: Progress) -> Prepared:
-    # torch is imported by this step alone: the others start in a fraction of a second.
-    from edgeq.quantize.quantize import quantize
-
     progress.step("quantise")
     loaded = load_torch(source, options, progress)
-    quantised = quantize(
-        loaded,
-        data=data_facts(options),
-        per_channel=options.per_channel,
-        observer=options.observer,  # type: ignore[arg-type]  # quantize() checks it
-        calibration_samples=options.calibration_samples,
-        effort=options.effort,  # type: ignore[arg-type]  # quantize() checks it
-        explain=options.explain,
-        qat_epochs=options.qat_epochs,
-        progress=lambda stage, done, total: progress.update(done / max(total, 1), stage),
-    )
+    quantised = quantise_torch(loaded, options, progress)
     for warning in quantised.warnings:
         progress.note(warning)
     run.write(MODEL_ONNX, quantised.onnx_bytes, locked=True)
