@@ -17,14 +17,8 @@ from edgeq.ops.layout import CHANNELS_LAST, convolution
 from edgeq.ops.numerics import activation_range, exact_matmul, requantise
 from edgeq.ops.operator import Array, Locate, Lowering, Operator, Step, pack_i32, require_int8, seeded
 from edgeq.ops.pad import padded_input
-from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, constant_offsets, lower_bias
-from edgeq.ops.window import Window, onnx_pads, onnx_pair, window
-
-
-def window_of(graph: Graph, node: Node) -> Window:
-    """The window of a CONV_2D."""
-    weights = graph.input(node, 1)
-    return window(graph, node, (weights.shape[1], weights.shape[2]))
+from edgeq.ops.weights import bias_values, channel_multipliers, check_weights, convolution_fields, lower_bias
+from edgeq.ops.window import Window, onnx_pads, onnx_pair, window_of
 
 
 def _groups(x: Tensor, weights: Tensor) -> int:
@@ -77,14 +71,8 @@ def macs(graph: Graph, node: Node) -> int:
 
 def step(graph: Graph, node: Node, locate: Locate) -> Step:
     """plan-format.md#conv2d_s8 and plan-format.md#grouped_conv2d_s8."""
-    x, y, weights = graph.input(node, 0), graph.output(node), graph.input(node, 1)
-    win = window_of(graph, node)
-    multipliers, shifts = channel_multipliers(graph, node, weights.shape[0])
-    fields = (
-        *win.size, *win.stride, *win.dilation, *win.before,
-        x.zero_point, y.zero_point, *activation_range(node.attrs["activation"], y.scale, y.zero_point),
-        *constant_offsets(graph, node, locate), *multipliers.tolist(), *shifts.tolist(),
-    )  # fmt: skip
+    x, weights = graph.input(node, 0), graph.input(node, 1)
+    fields = convolution_fields(graph, node, weights.shape[0], locate)
     groups = _groups(x, weights)
     return Step("conv2d_s8", pack_i32(*fields)) if groups == 1 else Step("grouped_conv2d_s8", pack_i32(*fields, groups))
 

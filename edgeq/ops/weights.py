@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from edgeq.errors import BadInput, Unsupported
 from edgeq.graph import Graph, Node, QuantParams, Tensor
-from edgeq.ops.numerics import quantize_multiplier
+from edgeq.ops.numerics import activation_range, quantize_multiplier
 from edgeq.ops.operator import Locate, Lowering
+from edgeq.ops.window import window_of
 
 NO_BIAS = -1  # in a step's parameters, where a bias' offset would stand
 
@@ -103,3 +104,14 @@ def constant_offsets(graph: Graph, node: Node, locate: Locate) -> tuple[int, int
     """Where weights and bias lie in the .tflite file; NO_BIAS for an absent bias."""
     bias = graph.optional_input(node, 2)
     return locate(graph.input(node, 1).name), NO_BIAS if bias is None else locate(bias.name)
+
+
+def convolution_fields(graph: Graph, node: Node, channels: int, locate: Locate) -> tuple[int, ...]:
+    """A convolution's parameters in the plan (plan-format.md#conv2d_s8), of so many output channels."""
+    x, y, win = graph.input(node, 0), graph.output(node), window_of(graph, node)
+    multipliers, shifts = channel_multipliers(graph, node, channels)
+    return (
+        *win.size, *win.stride, *win.dilation, *win.before,
+        x.zero_point, y.zero_point, *activation_range(node.attrs["activation"], y.scale, y.zero_point),
+        *constant_offsets(graph, node, locate), *multipliers.tolist(), *shifts.tolist(),
+    )  # fmt: skip

@@ -93,6 +93,12 @@ def window(graph: Graph, node: Node, size: tuple[int, int]) -> Window:
     return Window(size, stride, dilation, before, after)
 
 
+def window_of(graph: Graph, node: Node) -> Window:
+    """The window of a node whose weights, input 1, are [., h, w, .]: of CONV_2D and DEPTHWISE_CONV_2D."""
+    weights = graph.input(node, 1)
+    return window(graph, node, (weights.shape[1], weights.shape[2]))
+
+
 def onnx_pads(node: Node, shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """The padding of an ONNX Conv or pool over an NHWC `shape`: (top, left, bottom, right)."""
     auto = node.attrs.get("auto_pad", "NOTSET")

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from edgeq.graph import Graph, Node
 from edgeq.ops import Step
-from edgeq.ops.conv2d import window_of
-from edgeq.ops.window import Window
+from edgeq.ops.window import Window, window_of
 from edgeq.plan.variants.variant import Target, Variant
 
 # Instructions for each product inside the input, and for each output; of a pixel that goes alone.

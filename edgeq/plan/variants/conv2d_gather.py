@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from edgeq.graph import Graph, Node
 from edgeq.ops import Step
-from edgeq.ops.conv2d import window_of
-from edgeq.ops.window import Window
+from edgeq.ops.window import Window, window_of
 from edgeq.plan.variants.variant import Target, Variant, rounded
 from edgeq.plan.variants.widened import PRODUCT, WIDEN_INPUT, evenly, widening
 

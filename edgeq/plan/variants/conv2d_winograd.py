@@ -10,9 +10,9 @@ import numpy as np
 
 from edgeq.graph import Graph, Node
 from edgeq.ops import Step
-from edgeq.ops.conv2d import window_of
 from edgeq.ops.operator import pack_i32
 from edgeq.ops.weights import bias_values
+from edgeq.ops.window import window_of
 from edgeq.plan.variants.scaled import fields_of, scaled_channels
 from edgeq.plan.variants.variant import Target, Variant, cycles, rounded
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgeq.graph import Graph, Node
 from edgeq.ops import Step
-from edgeq.ops.depthwise_conv2d import window_of
+from edgeq.ops.window import window_of
 from edgeq.plan.variants.planes import both_ways, channels_of
 from edgeq.plan.variants.variant import Target, Variant
 

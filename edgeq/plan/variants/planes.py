@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from edgeq.graph import Graph, Node
 from edgeq.ops import Step
-from edgeq.ops.depthwise_conv2d import window_of
 from edgeq.ops.operator import pack_i32
 from edgeq.ops.weights import bias_values
+from edgeq.ops.window import window_of
 from edgeq.plan.variants.scaled import Ints, fields_of, scaled_channels, weight_sums
 
 LINE_BYTES = 496  # four planes' lines beside each other
