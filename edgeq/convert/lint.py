@@ -224,6 +224,8 @@ class _Graph:
         if at is None:
             return
         x, weights, bias = (self._given(operator, i) for i in (at.x, at.weights, at.bias))
+        if operator.name == "DEPTHWISE_CONV_2D" and bias is None and weights is not None and weights.shape[-1:] != (1,):
+            yield "depthwise-bias", "has no bias: a build with assertions counts one value, and stops"
         outputs = [self.tensors[i] for i in operator.outputs if i >= 0]
         if x is None or weights is None or bias is None or not outputs:
             return

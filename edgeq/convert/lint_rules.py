@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
         WARNING, (TFLM,), "quantise dense layers per tensor where the runtime is an old one: it takes the first scale"
     ),
     "bias-scale": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
+    "depthwise-bias": Rule(WARNING, (TFLM,), "give it a bias, of zeros if need be; or build TFLite Micro for release"),
     "same-scale": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
     "output-scale": Rule(ERROR, (TFLM, EDGEQ), _REQUANTISE),
     "softmax-classes": Rule(WARNING, (TFLM,), "leave SOFTMAX out: the largest logit is the largest probability"),

@@ -22,6 +22,7 @@ from edgeq.convert import lint, write_tflite
 from edgeq.convert.lint_rules import RULES, Finding, refused
 from edgeq.errors import BadInput
 from edgeq.graph import Graph
+from edgeq.ops import OPS
 from edgeq.pipeline.lint import lint_file
 from edgeq.toolchain.resolver import BUILTINS, CUSTOM
 
@@ -128,6 +129,11 @@ def grouped() -> Graph:
     return b.graph(b.node("ADD", [y, values], b.activation("z", (1, 6, 6, 4), 0.2, 0), activation="NONE"))
 
 
+def depthwise() -> Graph:
+    """One depthwise convolution of three channels."""
+    return list(OPS["DEPTHWISE_CONV_2D"].cases())[1]
+
+
 CLEAN = clean()
 BREACHES: dict[str, tuple[Graph, Callable[[Any], Any]]] = {
     "schema-version": (CLEAN, lambda m: setattr(m, "version", 2)),
@@ -151,6 +157,7 @@ BREACHES: dict[str, tuple[Graph, Callable[[Any], Any]]] = {
     "channel-count": (CLEAN, quant("w1", scale=[0.01] * 3, zeroPoint=[0] * 3)),
     "per-channel-fully-connected": (dense(), lambda m: None),
     "bias-scale": (CLEAN, quant("b1", scale=[0.5] * 4)),
+    "depthwise-bias": (depthwise(), lambda m: setattr(m.subgraphs[0].operators[0], "inputs", [0, 1])),
     "same-scale": (CLEAN, quant("pooled", scale=[0.7])),
     "output-scale": (CLEAN, quant("shares", scale=[0.01])),
     "softmax-classes": (dense(), lambda m: None),
