@@ -10,8 +10,6 @@ from edgeq.graph.graph import ABSENT
 from edgeq.ops import Step
 
 SHIFT_MOST = 21  # with which the constant of `scaled_offset` fits 32 bits beside the product
-
-
 CYCLES = 1.2  # an instruction, as published counts of C code on the ESP32 have it
 
 

@@ -7,15 +7,6 @@
 
 #include "winograd_lx6.inc"
 
-#define X 0
-#define W 4
-#define GROUPS 8
-#define TILES 12
-#define SUMS 16
-#define CORRECTIONS 20
-#define SHIFT 24
-#define ADDS 28
-
 #define SUMS_AT 32 /* on the stack, behind 2 columns of 4 */
 #define CORRECTIONS_AT 36
 #define TILES_LEFT 40
@@ -64,18 +55,7 @@
     .align 4
 eq_winograd2_tiles_lx6:
     entry a1, 80
-    l32i a3, a2, X
-    l32i a6, a2, SHIFT
-    l32i a7, a2, SUMS
-    l32i a8, a2, CORRECTIONS
-    l32i a9, a2, TILES
-    addi a3, a3, -4 /* ldinc adds before it loads */
-    ssr a6
-    s32i a7, a1, SUMS_AT
-    s32i a8, a1, CORRECTIONS_AT
-    s32i a9, a1, TILES_LEFT
-    ldinc m0, a3
-    ldinc m1, a3
+    begin_tiles SUMS_AT, CORRECTIONS_AT, TILES_LEFT
 
 .Ltile:
     l32i a4, a2, W

@@ -6,11 +6,6 @@
 #include "winograd_lx6.inc"
 
     .text
-    .align 4
-.Lsigns:
-    .long 0x80808080
-.Lbytes:
-    .long 0x00ff00ff
 
     .macro row step, first, second, third
     put \step, \first, 0
@@ -43,67 +38,6 @@
     row \step, a7, a8, a9
     .endm
 
-    .macro quads step
-1:  l32i a2, a1, TAPS
-    l32i a3, a1, STRIDE
-    l32r a4, .Lsigns
-    l32r a5, .Lbytes
-    addi a6, a2, 4
-    s32i a6, a1, TAPS
-    taps a7, a8, a9, 0
-    taps a10, a11, a12, 12
-    taps a13, a14, a15, 24
-    l32i a5, a1, TO
-    .if \step == 0
-    l32i a6, a1, POSITION
-    .endif
-    pair \step
-    l32i a5, a1, TO
-    l32i a7, a1, 0
-    l32i a8, a1, 4
-    l32i a9, a1, 8
-    l32i a10, a1, 12
-    l32i a11, a1, 16
-    l32i a12, a1, 20
-    l32i a13, a1, 24
-    l32i a14, a1, 28
-    l32i a15, a1, 32
-    addi a2, a5, 8
-    s32i a2, a1, TO
-    addi a5, a5, 4
-    pair \step
-    l32i a2, a1, LEFT
-    addi a2, a2, -1
-    s32i a2, a1, LEFT
-    beqz a2, 2f
-    j 1b
-2:  retw
-    .endm
-
-    .global eq_winograd2_weights_lx6
-    .type eq_winograd2_weights_lx6, @function
-    .align 4
-eq_winograd2_weights_lx6:
-    entry a1, 96
-    s32i a2, a1, TAPS
-    s32i a3, a1, STRIDE
-    add a6, a4, a4
-    s32i a6, a1, POSITION
-    srli a7, a4, 2
-    s32i a7, a1, LEFT
-    s32i a5, a1, TO
-    movi a8, 64
-    bne a4, a8, 1f
-    j .Lsixty_four
-1:  movi a8, 128
-    bne a4, a8, 1f
-    j .Lhundred_and_twenty_eight
-1:
-    quads 0
-.Lsixty_four:
-    quads 128
-.Lhundred_and_twenty_eight:
-    quads 256
-    .size eq_winograd2_weights_lx6, . - eq_winograd2_weights_lx6
+    weights eq_winograd2_weights_lx6
 
 #endif
