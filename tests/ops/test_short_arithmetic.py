@@ -8,14 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from engine_check import kernel_of, same
 from engine_host import EngineHost, Planned, planned
 
-from edgeq import ops
 from edgeq.convert import write_tflite
 from edgeq.graph import Graph, Node, QuantParams, Tensor
 from edgeq.images.model import ModelImage, write_model_image
 from edgeq.ops import broadcast, mean
-from edgeq.ops.operator import seeded
 from edgeq.plan import Target, encode_plan
 from edgeq.plan import variants as listed
 from edgeq.plan.variants import average_pool2d_words, max_pool2d_words, mean_words, mul_scaled
@@ -84,39 +83,28 @@ def forced(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(listed.VARIANTS, kernel, (variant.offer,))
 
 
-def same(engine_host: EngineHost, graphs: Iterable[Graph], kernel: str) -> None:
-    """All run with that kernel and give the reference's bytes, for the extremes, both in turns, and a seeded input."""
-    batch = []
-    for graph in graphs:
-        ready = planned(graph, target=MAC16)
-        assert kernel_of(ready) == kernel, graph.nodes[0].attrs
-        x = graph.tensor(graph.inputs[0]).shape[1:]
-        turns = np.resize(np.array([-128, 127], np.int8), x)
-        batch.append((ready, np.stack([*(np.full(x, v, np.int8) for v in (-128, 127)), turns, seeded(*x, seed=1)])))
-    for (ready, inputs), outputs in zip(batch, engine_host.run(batch), strict=True):
-        expected = ops.run(ready.graph, {ready.graph.inputs[0]: inputs})["y"]
-        assert np.array_equal(outputs["y"].reshape(expected.shape), expected), ready.graph
-
-
-def kernel_of(ready: Planned) -> str:
-    return ready.plan.steps[0].kernel.name
+def by(kernel: str, graphs: Iterable[Graph]) -> list[Planned]:
+    """All planned, with that kernel."""
+    every = [planned(graph, target=MAC16) for graph in graphs]
+    assert {kernel_of(ready) for ready in every} == {kernel}
+    return every
 
 
 @pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
 @pytest.mark.usefixtures("forced")
 def test_pools(engine_host: EngineHost, op: str) -> None:
     kernel = {"AVERAGE_POOL_2D": "average_pool2d_s8_words", "MAX_POOL_2D": "max_pool2d_s8_words"}[op]
-    same(engine_host, pools(op), kernel)
+    same(engine_host, by(kernel, pools(op)))
 
 
 @pytest.mark.usefixtures("forced")
 def test_means(engine_host: EngineHost) -> None:
-    same(engine_host, means(), "mean_s8_words")
+    same(engine_host, by("mean_s8_words", means()))
 
 
 @pytest.mark.usefixtures("forced")
 def test_products(engine_host: EngineHost) -> None:
-    same(engine_host, products(), "mul_s8_scaled")
+    same(engine_host, by("mul_s8_scaled", products()))
 
 
 @pytest.mark.parametrize(

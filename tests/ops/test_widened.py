@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
-from engine_host import EngineHost, Planned, planned
+from engine_check import kernel_of, same
+from engine_host import EngineHost, planned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgeq import ops
 from edgeq.graph import Graph
 from edgeq.ops import conv2d, fully_connected
 from edgeq.ops.numerics import requantise
-from edgeq.ops.operator import seeded
 from edgeq.plan import Target
 from edgeq.plan import variants as listed
 from edgeq.plan.variants import conv2d_gather, conv2d_mac16, fully_connected_mac16, scaled
@@ -37,23 +36,6 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     monkeypatch.setitem(listed.VARIANTS, "fully_connected_s8", (fully_connected_mac16.offer,))
     return only
-
-
-def kernel_of(ready: Planned) -> str:
-    return ready.plan.steps[0].kernel.name
-
-
-def same(engine_host: EngineHost, ready: list[Planned]) -> None:
-    """Every plan's output is the reference's, for the extremes, both in turns, and two seeded inputs."""
-    batch = []
-    for r in ready:
-        x = r.graph.tensor("x").shape[1:]
-        turns = np.resize(np.array([-128, 127], np.int8), x)
-        rows = [np.full(x, v, np.int8) for v in (-128, 127)]
-        batch.append((r, np.stack([*rows, turns, seeded(*x, seed=1), seeded(*x, seed=2)])))
-    for (r, inputs), outputs in zip(batch, engine_host.run(batch), strict=True):
-        expected = ops.run(r.graph, {"x": inputs})["y"]
-        assert np.array_equal(outputs["y"].reshape(expected.shape), expected), (kernel_of(r), r.graph.nodes[0].attrs)
 
 
 def convolutions() -> Iterable[Graph]:

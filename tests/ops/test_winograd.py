@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from engine_check import kernel_of, same
 from engine_host import EngineHost, Planned, planned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgeq import ops
 from edgeq.convert import file_layout, write_tflite
 from edgeq.graph import Graph
 from edgeq.images.model import ModelImage, write_model_image
 from edgeq.ops import conv2d
-from edgeq.ops.operator import pack_i32, seeded
+from edgeq.ops.operator import pack_i32
 from edgeq.plan import Target, build_plan, encode_plan
 from edgeq.plan import variants as listed
 from edgeq.plan.variants import conv2d_winograd
@@ -40,27 +40,10 @@ def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     return name
 
 
-def kernel_of(ready: Planned) -> str:
-    return ready.plan.steps[0].kernel.name
-
-
 def blocks_of(ready: Planned) -> tuple[int, int, int]:
     """Tiles, input channels, output channels."""
     tiles, depth, block = fields_of(ready.plan.steps[0].params)[6:9]
     return tiles, depth, block
-
-
-def same(engine_host: EngineHost, ready: list[Planned]) -> None:
-    """Every plan's output is the reference's, for the extremes, both in turns, and two seeded inputs."""
-    batch = []
-    for r in ready:
-        x = r.graph.tensor("x").shape[1:]
-        turns = np.resize(np.array([-128, 127], np.int8), x)
-        rows = [np.full(x, v, np.int8) for v in (-128, 127)]
-        batch.append((r, np.stack([*rows, turns, seeded(*x, seed=1), seeded(*x, seed=2)])))
-    for (r, inputs), outputs in zip(batch, engine_host.run(batch), strict=True):
-        expected = ops.run(r.graph, {"x": inputs})["y"]
-        assert np.array_equal(outputs["y"].reshape(expected.shape), expected), (kernel_of(r), r.graph.nodes[0].attrs)
 
 
 def convolutions() -> Iterable[Graph]:
