@@ -33,6 +33,7 @@ from edgeq.errors import BadInput
 from edgeq.pipeline import bench as bench_step
 from edgeq.pipeline import board as boards
 from edgeq.pipeline import deploy as deploy_step
+from edgeq.pipeline import on_board
 from edgeq.pipeline import verify as verify_step
 from edgeq.pipeline.prepare import QuantiseOptions
 from edgeq.pipeline.run_folder import REPORT, REPORT_HTML, REPORT_MARKDOWN, read_file, write_file
@@ -83,7 +84,7 @@ def deploy(
     else:
         _print_report(report)
         console.say(f"\n{output / REPORT_HTML}")
-    deploy_step.require_good(report)
+    on_board.require_good(report)
 
 
 @console.command

@@ -90,8 +90,9 @@ def read_file(path: Path) -> bytes:
 class RunFolder:
     """One run's files; `lock.json` names the SHA-256 of each that the run rests on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, home: Path | None = None) -> None:
         self.path = path
+        self.home = home or path  # where the files are in the end, and what outlives one run
         self._hashes: dict[str, str] = {}
 
     @classmethod
@@ -105,7 +106,7 @@ class RunFolder:
             except OSError as e:
                 raise _not_written(path, e) from e
             try:
-                run = cls(hidden)
+                run = cls(hidden, path)
                 yield run
                 run._move_to(path)
             finally:

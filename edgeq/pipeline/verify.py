@@ -16,7 +16,8 @@ from edgeq.images.model import read_model_image
 from edgeq.pipeline import board as boards
 from edgeq.pipeline import hops
 from edgeq.pipeline.board import Runner
-from edgeq.pipeline.deploy import DEFAULT_BOARD, REAL
+from edgeq.pipeline.build_for import REAL
+from edgeq.pipeline.deploy import DEFAULT_BOARD
 from edgeq.pipeline.engines import CHOICES, Choice, runner_for
 from edgeq.pipeline.prepare import Prepared, from_npz, load_tflite, model_image, random_inputs
 from edgeq.pipeline.progress import Progress
