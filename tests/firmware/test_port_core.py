@@ -227,6 +227,18 @@ def test_the_clock_outlives_its_counter(printed: dict[str, list[str]]) -> None:
     assert printed["wrap-high-word"] == hexadecimal(0)
 
 
+def test_a_product_takes_what_a_product_before_it_has_loaded(printed: dict[str, list[str]]) -> None:
+    """Also into a register that was read earlier in the same turn of a loop."""
+    x, w = [signed(i * i * 7919, 16) for i in range(40)], [signed(i * i * 6007 + 1, 16) for i in range(1, 41)]
+    sums = [sum(x[i] * w[i] for i in range(4 * quads)) for quads in range(1, 11)]
+    assert printed["dot"] == [f"{value & M32:08x}" for value in sums]
+
+
+def test_it_goes_on_behind_the_limit_of_counted_instructions(printed: dict[str, list[str]]) -> None:
+    # the handler's five, and what the emulator counts too much at an exception
+    assert 5 <= int(printed["limit"][0], 16) <= 20
+
+
 def test_two_runs_are_equal_to_the_instruction(run: Run) -> None:
     first, second = run(b""), run(b"")
     assert first == second

@@ -30,6 +30,11 @@ start:
         l32r    a0, .Lps
         wsr     a0, ps
         rsync
+        movi    a0, 0
+        wsr     a0, icount
+        movi    a0, 1
+        wsr     a0, icountlevel         /* so that mula...ldinc is right: vectors.S */
+        isync
         movi    a0, 0                   /* no caller above main */
         l32r    a4, .Lmain
         callx4  a4

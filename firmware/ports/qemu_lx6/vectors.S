@@ -89,6 +89,17 @@ underflow12:
         l32e    a11, a11, -20
         rfwu
 
+        /* Debug: 2^32 instructions are counted, so the count begins anew. Nobody looks at it: while an emulated core counts
+         * instructions it goes through memory between any two, and so does what `mula...ldinc` has loaded; else QEMU 7.2
+         * would go on with an m register that it has read before in the same stretch of code. Five instructions too
+         * many of 2^32 are left uncorrected. */
+        .org    0x280
+        wsr     a0, excsave6
+        movi    a0, 0
+        wsr     a0, icount
+        rsr     a0, excsave6
+        rfi     6
+
         .org    0x300                   /* kernel: PS.UM is always set, so nothing of ours arrives here */
         j       panic_from_exception
 

@@ -24,6 +24,7 @@ uint32_t movsp12(uint32_t x);
 uint32_t span_nop(uint64_t (*clock)(void), uint32_t turns);
 uint32_t span_mulsh(uint64_t (*clock)(void), uint32_t turns);
 uint32_t span_muluh(uint64_t (*clock)(void), uint32_t turns);
+uint32_t dot_one_ahead(const int16_t *x, const int16_t *w, uint32_t quads);
 int main(void);
 
 static uint32_t crc;
@@ -196,6 +197,21 @@ static void check_counting(void) {
     line("wrap-high-word", (uint32_t)((instructions() - before) >> 32));
 }
 
+/* What the kernels in assembly rest on. */
+static void check_products_with_loads(void) {
+    static int16_t x[44] __attribute__((aligned(4))), w[46] __attribute__((aligned(4)));
+    for (uint32_t i = 0; i < 44; i++) x[i] = (int16_t)(i * i * 7919);
+    for (uint32_t i = 0; i < 46; i++) w[i] = (int16_t)(i * i * 6007 + 1);
+    for (uint32_t quads = 1; quads <= 10; quads++) line("dot", dot_one_ahead(x, w, quads));
+}
+
+static void check_instruction_limit(void) {
+    uint32_t nearly_around = 0xfffffff0;
+    __asm__ volatile("wsr %0, icount\n\tisync" ::"r"(nearly_around));
+    uint32_t over_the_wrap = span_nop(instructions, 1000), behind_it = span_nop(instructions, 1000);
+    line("limit", over_the_wrap - behind_it);
+}
+
 static void obey(uint8_t command) {
     if (command == 'r') halt(EXIT_REBOOT);
     if (command == 'l') line("load", *(volatile uint32_t *)0xf0000000);
@@ -213,6 +229,8 @@ int main(void) {
     check_memory_functions();
     check_windows();
     check_counting();
+    check_products_with_loads();
+    check_instruction_limit();
     line("instructions", (uint32_t)instructions());
 
     static uint8_t input[8192];

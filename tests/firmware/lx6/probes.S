@@ -143,3 +143,23 @@
         span    nop, nop
         span    mulsh, mulsh a5, a5, a5
         span    muluh, muluh a5, a3, a3
+
+/* uint32_t dot_one_ahead(const int16_t *x, const int16_t *w, uint32_t quads): x by what stands
+ * behind w's first halfword. Four products a turn; m3 is read, loaded and read again in one. */
+        function dot_one_ahead
+        entry   a1, 32
+        addi    a2, a2, -4
+        addi    a3, a3, -4
+        movi    a5, 0
+        wsr     a5, acclo
+        ldinc   m0, a2
+        ldinc   m3, a3
+        ldinc   m1, a2
+        ldinc   m2, a3
+        loop    a4, 1f
+        mula.dd.lh.ldinc m3, a3, m0, m3
+        mula.dd.hl.ldinc m0, a2, m0, m2
+        mula.dd.lh.ldinc m2, a3, m1, m2
+        mula.dd.hl.ldinc m1, a2, m1, m3
+1:      rsr     a2, acclo
+        retw
