@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeq import __version__
-from edgeq.cli import building, console, deploying, fitting, hardware, linting, making, running
+from edgeq.cli import building, comparing, console, deploying, fitting, hardware, linting, making, running
 
 app = typer.Typer(
     name="edgeq",
@@ -36,6 +36,7 @@ COMMANDS = (
     deploying.bench,
     running.run,
     deploying.report,
+    comparing.compare,
     hardware.virtual,
     hardware.boards,
     hardware.ports,

@@ -156,6 +156,11 @@ def say(text: str) -> None:
     out.print(plain(text))
 
 
+def unbroken(line: str, *, aside: bool = False) -> None:
+    """One line that no width breaks, on stdout or, `aside`, on stderr: for programs that read it."""
+    (err if aside else out).print(plain(line), soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """JSON on stdout, nothing else."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,65 @@
+"""Which layer of one run is which of the other: by name, and where a name is gone by operator, work and place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from edgeq.report.model import Layer
+
+_Key = tuple[str, int]  # a name, and how many of that name came before
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Layers of BASE with the same of NEW, in NEW's order; those of NEW alone; those of BASE that are gone."""
+
+    both: tuple[tuple[Layer, Layer], ...]
+    new: tuple[Layer, ...]
+    gone: tuple[Layer, ...]
+
+
+def match(base: Sequence[Layer], new: Sequence[Layer]) -> Matched:
+    """Which layer is which.
+
+    A layer is renamed where one name is gone and another is new behind the same layer, with the same operator and the
+    same multiply-accumulates.
+    """
+    before, after = dict(zip(_keys(base), base, strict=True)), dict(zip(_keys(new), new, strict=True))
+    same = {key: key for key in after if key in before} | _renamed(before, after)
+    known = set(same.values())
+    return Matched(
+        both=tuple((before[same[key]], layer) for key, layer in after.items() if key in same),
+        new=tuple(layer for key, layer in after.items() if key not in same),
+        gone=tuple(layer for key, layer in before.items() if key not in known),
+    )
+
+
+def _keys(layers: Sequence[Layer]) -> list[_Key]:
+    seen = Counter[str]()
+    keys = []
+    for layer in layers:
+        keys.append((layer.name, seen[layer.name]))
+        seen[layer.name] += 1
+    return keys
+
+
+def _renamed(before: dict[_Key, Layer], after: dict[_Key, Layer]) -> dict[_Key, _Key]:
+    """New names to the names that went."""
+    gone, come = _alone(before, after), _alone(after, before)
+    blocks = SequenceMatcher(None, [s for _, s in gone], [s for _, s in come], autojunk=False).get_matching_blocks()
+    return {come[b + i][0]: gone[a + i][0] for a, b, size in blocks for i in range(size)}
+
+
+def _alone(layers: dict[_Key, Layer], others: dict[_Key, Layer]) -> list[tuple[_Key, tuple[object, ...]]]:
+    """The layers whose name the others lack, each with what it is known by without a name."""
+    last: _Key | None = None
+    found: list[tuple[_Key, tuple[object, ...]]] = []
+    for key, layer in layers.items():
+        if key in others:
+            last = key
+        else:
+            found.append((key, (last, layer.op, layer.macs)))
+    return found

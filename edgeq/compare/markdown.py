@@ -1,0 +1,51 @@
+"""A comparison as GitHub-flavoured Markdown: what a pull request's comment holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeq.compare import words
+from edgeq.compare.finding import Comparison, Finding
+from edgeq.report.markdown import escape
+
+# A comment holds 65,536 characters, and nobody reads a thousand rows.
+MOST_ROWS = 100
+MOST_NAME = 80
+
+
+def markdown(comparison: Comparison) -> str:
+    """Headline, what changed by weight, and folded what did not."""
+    changed = words.changed(comparison)
+    same = [finding for finding in comparison.findings if finding not in changed]
+    mark = "✅" if comparison.passed else "❌"
+    parts = [
+        f"### {mark} {_code(words.title(comparison))}",
+        f"**{escape(words.headline(comparison))}.**",
+        *([_table(changed)] if changed else ["Every figure is as it was."]),
+        f"Latency is {escape(words.basis(comparison))}.",
+    ]
+    if same:
+        parts.append(f"<details><summary>{len(same)} unchanged or not compared</summary>")
+        parts += [_table(same), "</details>"]
+    parts += [f"- {escape(note)}" for note in comparison.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    rows = [
+        (verdict, _code(what), *map(escape, cells), escape(_cut(why)))
+        for verdict, what, *cells, why in map(words.row, findings[:MOST_ROWS])
+    ]
+    if len(findings) > MOST_ROWS:
+        rows.append(("", f"and {len(findings) - MOST_ROWS} more", *("" for _ in words.HEAD[2:])))
+    lines = [words.HEAD, ("---", "---", "---:", "---:", "---:", "---:", "---"), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _code(text: str) -> str:
+    """A name as code: what a file calls a layer mentions nobody and links nowhere."""
+    return f"<code>{escape(_cut(text))}</code>"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_NAME else text[: MOST_NAME - 1] + "…"
