@@ -39,7 +39,7 @@ from edgeq.pipeline.prepare import QuantiseOptions
 from edgeq.pipeline.run_folder import REPORT, REPORT_HTML, REPORT_MARKDOWN, read_file, write_file
 from edgeq.report.html import html
 from edgeq.report.markdown import markdown
-from edgeq.report.model import Hop, Latency, Report
+from edgeq.report.model import Hop, Latency, Report, to_json
 from edgeq.report.summary import engine_table, lsb, remark, step_table, summary_rows
 from edgeq.report.validate import read_report
 from edgeq.report.wording import quantity
@@ -120,21 +120,20 @@ def bench(
         EngineName | None, typer.Option("--engine", help="Engine of the board's firmware; else the one in use.")
     ] = None,
     runs: Annotated[int, typer.Option("--runs", "-n", help="Inferences to measure.")] = deploy_step.DEFAULT_RUNS,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.json", help="Write what was measured to this file.")
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Measure the model that lies in a board's flash, over its serial console."""
-    with console.progress() as progress:
-        progress.step("benchmark")
-        with boards.session(port) as talk:
-            measured = bench_step.measure_engines(talk, engine.value if engine else None, runs, progress)
-            name, sha256 = talk.model().name, talk.model().image_sha256
+    with console.progress() as progress, boards.session(port) as talk:
+        found = bench_step.bench(talk, engine.value if engine else None, runs, progress, _command_line())
+    if output:
+        write_file(output, to_json(found).encode())
     if json_output:
-        runs_json = [run.model_dump(mode="json") for run in measured]
-        console.print_json(
-            {"model": name, "image_sha256": sha256, "latency": runs_json[0]["latency"], "engines": runs_json}
-        )
+        console.print_json(found.model_dump(mode="json", by_alias=True))
         return
-    for run in measured:
+    for run in found.engines:
         console.say(f"engine {run.engine}: {run.version}")
         _print_latency(run.latency)
         _print_layers(run.latency)

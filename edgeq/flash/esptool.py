@@ -26,11 +26,16 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class FlashResult:
-    """What the flash now holds of ours. `verified`: the board's MD5 of every part equals ours."""
+    """What the flash now holds of ours, (offset, bytes) each. `verified`: the board's MD5 of every part equals ours."""
 
-    bytes: int
+    parts: tuple[tuple[int, int], ...]
     seconds: float
     verified: bool
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all parts."""
+        return sum(size for _, size in self.parts)
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,8 @@ def flash(
         command = ["write-flash", "--skip-flashed", *files]
         _climb(port, command, folder, parts, _ladder(port, stub, baud), _Connection(chip, before, after), progress)
     progress(1.0, "verified")
-    return FlashResult(sum(len(data) for _, data in parts), time.monotonic() - start, verified=True)
+    held = tuple((offset, len(data)) for offset, data in parts)
+    return FlashResult(held, time.monotonic() - start, verified=True)
 
 
 def read_flash(

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import platform
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Literal
 
-from edgeq import ops
-from edgeq.bench.statistics import summarize
+from pydantic import ValidationError
+
+from edgeq import __version__, ops
+from edgeq.bench.statistics import percentile, summarize
 from edgeq.errors import BadInput, BoardTrouble
 from edgeq.link.messages import RunFlag, StepInfo
 from edgeq.link.session import Session
 from edgeq.pipeline.board import require_model
 from edgeq.pipeline.engines import Choice, choose, engines_of
+from edgeq.pipeline.facts import board_facts, firmware_facts
 from edgeq.pipeline.progress import Progress
 from edgeq.plan.kernels import kernels
+from edgeq.report.bench import BenchModel, BenchReport, Equality
 from edgeq.report.model import EngineRun, Latency, Layer
 
 MOST_RUNS = 100_000
+MOST_PROFILES = 10
 Basis = Literal["emulated", "host", "measured"]
 Unit = Literal["instructions", "cycles", "ns", "us"]
 _BASIS: dict[str, Basis] = {
@@ -38,43 +46,98 @@ def check_runs(runs: int) -> None:
         raise BadInput(f"{runs} runs; 1 to {MOST_RUNS} are possible", hint="--runs 10")
 
 
-def measure(talk: Session, runs: int, progress: Progress) -> Latency:
-    """`runs` inferences over the golden samples in turn, then one with a profile of its steps on the first sample."""
+def bench(talk: Session, choice: Choice | None, runs: int, progress: Progress, command: str = "") -> BenchReport:
+    """The latency of each engine, its golden samples compared by the board, and what the board says of itself."""
+    engines, equality = [], []
     check_runs(runs)
-    require_model(talk)
-    info, model, steps = talk.info(), talk.model(), talk.steps()
-    values = []
-    for i in range(runs):
-        _load(talk, i, model.goldens, model.input.bytes)
-        values.append(talk.run())
-        progress.update((i + 1) / (runs + 1), f"run {i + 1} of {runs}")
-    _load(talk, 0, model.goldens, model.input.bytes)
-    talk.run(RunFlag.PROFILE)
-    layers = tuple(_layer(step, ticks) for step, ticks in zip(steps, _profile(talk, len(steps)), strict=True))
-    progress.update(1.0)
-    basis, unit = clock_of(info)
-    return Latency(basis=basis, unit=unit, values=tuple(values), layers=layers, **asdict(summarize(values)))
+    for found in _engines(talk, choice):
+        progress.step(f"measure {found}")
+        engines.append(_engine_run(talk, runs, progress))
+        progress.step(f"compare {found}'s golden samples")
+        equality.append(_equality(talk, found, progress))
+    info, model = talk.info(), talk.model()
+    with _believed():
+        return BenchReport(
+            model=BenchModel(
+                name=model.name,
+                input=model.input.dims,
+                macs=sum(layer.macs for layer in engines[0].latency.layers),
+                image_bytes=model.image_bytes,
+                image_sha256=model.image_sha256,
+            ),
+            board=board_facts(info),
+            engines=tuple(engines),
+            equality=tuple(equality),
+            firmware=firmware_facts(info),
+            versions={"edgeq": __version__, "python": platform.python_version()},
+            command=command,
+        )
 
 
-def measure_engines(talk: Session, choice: Choice | None, runs: int, progress: Progress) -> tuple[EngineRun, ...]:
-    """The latency of each engine of the board, one after the other on the same samples; None: of the one in use."""
-    measured = []
+def measure_engines(talk: Session, choice: Choice, runs: int, progress: Progress) -> tuple[EngineRun, ...]:
+    """The latency of each engine of the board, one after the other on the same samples."""
+    check_runs(runs)
+    return tuple(_engine_run(talk, runs, progress) for _ in _engines(talk, choice))
+
+
+def _engines(talk: Session, choice: Choice | None) -> Iterator[str]:
+    """Has the board open its model with each engine in turn, and names it; None: with the one in use."""
     for wanted in engines_of(choice) if choice else (None,):
         if wanted:
             choose(talk, wanted)
         require_model(talk)
-        info, model = talk.info(), talk.model()
-        engine, version = info.get("engine", "native"), info.get("engine_version", "")
-        measured.append(
-            EngineRun(
-                engine=engine,
-                version=version,
-                arena_bytes=model.arena_used_bytes,
-                scratch_bytes=model.scratch_bytes,
-                latency=measure(talk, runs, progress),
-            )
+        yield talk.info().get("engine", "native")
+
+
+def _engine_run(talk: Session, runs: int, progress: Progress) -> EngineRun:
+    info, model = talk.info(), talk.model()
+    latency = measure(talk, runs, progress)
+    with _believed():
+        return EngineRun(
+            engine=info.get("engine", "native"),
+            version=info.get("engine_version", ""),
+            arena_bytes=model.arena_used_bytes,
+            scratch_bytes=model.scratch_bytes,
+            latency=latency,
         )
-    return tuple(measured)
+
+
+def measure(talk: Session, runs: int, progress: Progress) -> Latency:
+    """`runs` inferences over the golden samples in turn, the first of them with a profile of their steps.
+
+    A step's ticks are a part of its run's, so that profiling costs none. Counts are exact: one profile is enough.
+    """
+    info, model, steps = talk.info(), talk.model(), talk.steps()
+    basis, unit = clock_of(info)
+    profiled = 1 if basis == "emulated" else min(runs, MOST_PROFILES)
+    values, profiles = [], []
+    for i in range(runs):
+        _load(talk, i, model.goldens, model.input.bytes)
+        values.append(talk.run(RunFlag.PROFILE if i < profiled else RunFlag.NONE))
+        if i < profiled:
+            profiles.append(_profile(talk, len(steps)))
+        progress.update((i + 1) / runs, f"run {i + 1} of {runs}")
+    layers = tuple(_layer(step, ticks) for step, ticks in zip(steps, zip(*profiles, strict=True), strict=True))
+    with _believed():
+        return Latency(basis=basis, unit=unit, values=tuple(values), layers=layers, **asdict(summarize(values)))
+
+
+def _equality(talk: Session, engine: str, progress: Progress) -> Equality:
+    goldens, equal = talk.model().goldens, 0
+    for i in range(goldens):
+        equal += talk.selftest(i).equal
+        progress.update((i + 1) / goldens, f"sample {i + 1} of {goldens}")
+    return Equality(engine=engine, count=goldens, equal=equal)
+
+
+@contextlib.contextmanager
+def _believed() -> Iterator[None]:
+    """BoardTrouble where what a board says contradicts itself, or is no count."""
+    try:
+        yield
+    except ValidationError as e:
+        why = e.errors(include_url=False, include_context=False)[0]["msg"]
+        raise BoardTrouble(f"the board says what cannot be: {why}", hint="flash the firmware again") from e
 
 
 def clock_of(info: dict[str, str]) -> tuple[Basis, Unit]:
@@ -100,13 +163,15 @@ def _profile(talk: Session, steps: int) -> list[int]:
     return ticks
 
 
-def _layer(step: StepInfo, ticks: int) -> Layer:
+def _layer(step: StepInfo, ticks: Sequence[int]) -> Layer:
     operator = ops.BY_CODE.get(step.op)
     names = {kernel.id: kernel.name for kernel in kernels().values()}
-    return Layer(
-        name=step.name,
-        op=operator.name if operator else f"operator {step.op}",
-        value=ticks,
-        macs=step.macs,
-        kernel=names.get(step.kernel, f"kernel {step.kernel}" if step.kernel else ""),
-    )
+    with _believed():
+        return Layer(
+            name=step.name,
+            op=operator.name if operator else f"operator {step.op}",
+            value=percentile(ticks, 50),
+            macs=step.macs,
+            kernel=names.get(step.kernel, f"kernel {step.kernel}" if step.kernel else ""),
+            values=tuple(ticks),
+        )

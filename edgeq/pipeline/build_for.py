@@ -13,7 +13,7 @@ from edgeq.pipeline import esp_idf, hops
 from edgeq.pipeline.board import FlashContents, Runner
 from edgeq.pipeline.engines import Choice, engines_of
 from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare
-from edgeq.pipeline.progress import Progress
+from edgeq.pipeline.progress import Noted, Progress
 from edgeq.pipeline.run_folder import APP, MAP, PARTITIONS, RunFolder
 from edgeq.pipeline.source import Source
 
@@ -36,13 +36,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Built:
-    """All that goes onto a board, and what the hops on this machine found. `bootloader` is of a real board alone."""
+    """All that goes onto a board, and what the hops on this machine found. `bootloader` is of a real board alone.
+
+    `notes` are what was noted on the way.
+    """
 
     target: Target
     prepared: Prepared
     app: bytes
     bootloader: bytes
     ledger: tuple[HopResult, ...]
+    notes: tuple[str, ...] = ()
 
     def contents(self, present: bytes = b"") -> FlashContents:
         """What is to be flashed, given what the flash holds now (`boards.present_flash`)."""
@@ -57,6 +61,7 @@ def prepare_and_build(
 
     Raises DoesNotFit where the board is too small for the model.
     """
+    progress = Noted(progress)
     prepared = prepare(source, options, target.board, run, progress)
     boards.check_fits(target.board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
     if target.engine != "native" and prepared.tflm_arena:
@@ -66,7 +71,7 @@ def prepare_and_build(
     ledger = hops.software_hops(prepared, progress)
     if target.runner != "host":
         ledger.append(hops.host_hop(prepared, target.board, progress))
-    built = Built(target, prepared, app, bootloader, tuple(ledger))
+    built = Built(target, prepared, app, bootloader, tuple(ledger), tuple(progress.notes))
     run.write(PARTITIONS, write_partition_table(built.contents().table), locked=True)
     return built
 

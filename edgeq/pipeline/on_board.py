@@ -15,12 +15,13 @@ from edgeq.pipeline import hops
 from edgeq.pipeline.bench import measure_engines
 from edgeq.pipeline.build_for import Built
 from edgeq.pipeline.engines import Choice
+from edgeq.pipeline.facts import arena_steps, board_facts, firmware_facts, flash_map
 from edgeq.pipeline.hops import ACCURACY_DROP_MOST
+from edgeq.pipeline.lint import lint_warnings
 from edgeq.pipeline.prepare import sha256
 from edgeq.pipeline.progress import Progress
 from edgeq.report.model import (
     Accuracy,
-    BoardFacts,
     Flash,
     Ledger,
     ModelFacts,
@@ -55,7 +56,7 @@ def verify_and_measure(
     ledger = [*built.ledger, *hops.board_hops(talk, built.prepared, engine, progress)]
     progress.step("benchmark")
     measured = measure_engines(talk, engine, runs, progress)
-    board, prepared = built.target.board, built.prepared
+    info, prepared = talk.info(), built.prepared
     model, graph = prepared.model, prepared.model.graph
     score, arena = prepared.accuracy, prepared.tflm_arena
     return Report(
@@ -63,10 +64,8 @@ def verify_and_measure(
             name=model.name, input=graph.tensor(graph.inputs[0]).shape, macs=ops.macs(graph),
             params=prepared.params, sha256=sha256(model.tflite),
         ),
-        board=BoardFacts(
-            name=board.name, kind=talk.info()["kind"],  # type: ignore[arg-type]  # pydantic checks it
-            flash_bytes=board.flash_bytes, arena_bytes=board.arena_bytes, scratch_bytes=board.scratch_bytes,
-        ),
+        board=board_facts(info, built.target.board),
+        firmware=firmware_facts(info),
         engine=measured[0].engine,
         engine_version=measured[0].version,
         accuracy=Accuracy(
@@ -91,6 +90,9 @@ def verify_and_measure(
         quantisation=prepared.quantisation,
         command=command,
         versions=versions(),
+        arena_steps=arena_steps(prepared.plan) if any(run.engine == "native" for run in measured) else (),
+        flash_map=flash_map(built.contents().table, flashed.parts) if flashed else (),
+        warnings=(*built.notes, *lint_warnings(model.tflite, model.name)),
     )  # fmt: skip
 
 

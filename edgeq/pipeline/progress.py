@@ -29,3 +29,18 @@ class Quiet:
 
     def note(self, text: str) -> None:
         """Nothing."""
+
+
+class Noted:
+    """Hands everything on, and keeps the notes for the report."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.step = progress.step
+        self.update = progress.update
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keeps it, and hands it on."""
+        self.notes.append(text)
+        self._progress.note(text)

@@ -28,13 +28,27 @@ class ModelFacts(Part):
 
 
 class BoardFacts(Part):
-    """What ran it. The capacities, where given, are what the sizes are drawn against."""
+    """What ran it. The capacities, where given, are what the sizes are drawn against.
+
+    `clock_hz` is the core's, null where a clock has no meaning; `model_slot_bytes` is a slot's for a model image.
+    """
 
     name: Text
     kind: Literal["emulated", "host", "real"]
     flash_bytes: Count | None = None
     arena_bytes: Count | None = None
     scratch_bytes: Count | None = None
+    model_slot_bytes: Count | None = None
+    clock_hz: Count | None = None
+
+
+class Firmware(Part):
+    """What the board says of its firmware; `facts` is what else it says, by the keys of docs/link-protocol.md."""
+
+    version: Text
+    port: Text = ""
+    engines: tuple[Text, ...] = ()
+    facts: dict[Text, Text] = Field(default_factory=dict)
 
 
 class Accuracy(Part):
@@ -119,13 +133,17 @@ class Ledger(Part):
 
 
 class Layer(Part):
-    """One step's share of a run, in the latency's unit."""
+    """One step's share of a run, in the latency's unit: `value` is the median, by nearest rank, of `values`.
+
+    `values` are those of the profiled runs in order, where kept.
+    """
 
     name: Text
     op: Text
     value: Value
     macs: Count
     kernel: Text = ""
+    values: tuple[Value, ...] = ()
 
 
 class Latency(Part):
@@ -172,6 +190,39 @@ class EngineRun(Part):
     latency: Latency
 
 
+class ArenaStep(Part):
+    """Bytes of the native engine's arena that hold something while a step runs.
+
+    `read_bytes` is what the step reads, `written_bytes` what it writes beside that; the rest of `live_bytes` waits.
+    """
+
+    name: Text
+    live_bytes: Count
+    read_bytes: Count = 0
+    written_bytes: Count = 0
+
+    @model_validator(mode="after")
+    def _is_a_sum(self) -> Self:
+        if self.read_bytes + self.written_bytes > self.live_bytes:
+            raise ValueError(f"step {self.name!r} reads and writes more than the {self.live_bytes} bytes that live")
+        return self
+
+
+class FlashPart(Part):
+    """`bytes` of the flash from `offset`, and how many of them the run wrote."""
+
+    name: Text
+    offset: Count
+    bytes: Count
+    used_bytes: Count
+
+    @model_validator(mode="after")
+    def _holds_what_is_used(self) -> Self:
+        if self.used_bytes > self.bytes:
+            raise ValueError(f"{self.name!r} has {self.bytes} bytes, of which {self.used_bytes} are used")
+        return self
+
+
 class Sqnr(Part):
     """Signal to quantisation noise of one tensor in dB; null where there is no noise."""
 
@@ -183,7 +234,8 @@ class Report(Part):
     """All that a run found out. `accuracy` is null for a bare `.tflite`, `flash` where nothing was flashed.
 
     `engine` and `latency` are the first engine's; `engines` holds all of them where there was more than one.
-    `quantisation` is there where the run quantised.
+    `quantisation` is there where the run quantised. `flash_map` is in the order of the offsets. `warnings` are what the
+    run warned of, each a sentence.
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
@@ -201,26 +253,43 @@ class Report(Part):
     quantisation: Quantisation | None = None
     command: Text = ""
     versions: dict[Text, Text] = Field(default_factory=dict)
+    firmware: Firmware | None = None
+    arena_steps: tuple[ArenaStep, ...] = ()
+    flash_map: tuple[FlashPart, ...] = ()
+    warnings: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _rests_on_its_board(self) -> Self:
-        kinds = {"measured": "real", "emulated": "emulated", "host": "host"}
-        for latency in (self.latency, *(run.latency for run in self.engines)):
-            if kinds.get(latency.basis, self.board.kind) != self.board.kind:
-                raise ValueError(f"a {self.board.kind} board cannot give a latency that is {latency.basis}")
+        require_its_board(self.board, (self.latency, *(run.latency for run in self.engines)))
         return self
 
     @model_validator(mode="after")
     def _engines_differ(self) -> Self:
         names = [run.engine for run in self.engines]
-        if len(set(names)) != len(names) or (names and (names[0] != self.engine or len(names) == 1)):
+        if names and (names[0] != self.engine or len(names) == 1):
             raise ValueError(f"engine is {self.engine!r}, engines are {names}")
-        if len({run.latency.unit for run in self.engines}) > 1:
-            raise ValueError("the engines' latencies are in different units")
+        require_unlike(self.engines)
         return self
 
 
-def to_json(report: Report) -> str:
-    """The report as the text of `report.json`: indented, fields in the schema's order, a line at the end."""
+def require_its_board(board: BoardFacts, latencies: tuple[Latency, ...]) -> None:
+    """ValueError where that kind of board cannot give such a latency."""
+    kinds = {"measured": "real", "emulated": "emulated", "host": "host"}
+    for latency in latencies:
+        if kinds.get(latency.basis, board.kind) != board.kind:
+            raise ValueError(f"a {board.kind} board cannot give a latency that is {latency.basis}")
+
+
+def require_unlike(engines: tuple[EngineRun, ...]) -> None:
+    """ValueError where two engines have one name, or their latencies different units."""
+    names = [run.engine for run in engines]
+    if len(set(names)) != len(names):
+        raise ValueError(f"an engine stands twice in {names}")
+    if len({run.latency.unit for run in engines}) > 1:
+        raise ValueError("the engines' latencies are in different units")
+
+
+def to_json(report: Part) -> str:
+    """The text of `report.json`, or of a bench's: indented, fields in the schema's order, a line at the end."""
     fields = report.model_dump(mode="json", by_alias=True)
     return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -25,7 +25,8 @@ from edgeq.pipeline import verify
 from edgeq.pipeline.board import target_of
 from edgeq.pipeline.progress import Quiet
 from edgeq.plan import build_plan, encode_plan
-from edgeq.report.validate import read_report
+from edgeq.report.bench import Equality
+from edgeq.report.validate import read_bench, read_report
 
 pytestmark = [pytest.mark.e2e, pytest.mark.emulator]
 
@@ -100,6 +101,20 @@ def test_a_second_deploy_gives_the_same_bytes_and_counts(run: Path, tmp_path: Pa
     for name in ("model.onnx", "model.tflite", "model.plan", "model.image", "app.bin", "inputs.npz"):
         assert (again / name).read_bytes() == (run / name).read_bytes(), name
     assert report(again)["latency"] == report(run)["latency"]
+
+
+def test_a_report_knows_arena_and_flash(run: Path) -> None:
+    found = read_report((run / "report.json").read_text())
+    assert [step.name for step in found.arena_steps] == [layer.name for layer in found.latency.layers]
+    assert max(step.live_bytes for step in found.arena_steps) == found.sizes.arena_bytes
+    used = {part.name: part.used_bytes for part in found.flash_map}
+    assert (used["factory"], used["model_0"], used["model_1"]) == (
+        found.sizes.firmware_bytes, found.sizes.image_bytes, 0,
+    )  # fmt: skip
+    assert found.board.model_slot_bytes == next(p.bytes for p in found.flash_map if p.name == "model_0")
+    # One profiled run, whose layers add up to it.
+    assert all(layer.values == (layer.value,) for layer in found.latency.layers)
+    assert sum(layer.value for layer in found.latency.layers) == found.latency.values[0]
 
 
 # verify
@@ -211,8 +226,14 @@ def test_flash_bench_monitor(run: Path, tmp_path: Path) -> None:
     copy = copy_of(run, tmp_path)
     with virtual("--flash", "array.bin", cwd=tmp_path) as url:
         assert "verified" in good(edgeq("flash", copy, "--port", url, cwd=tmp_path))
-        said = json.loads(good(edgeq("bench", "--port", url, "-n", "10", "--json", cwd=tmp_path)))
-        assert said["latency"] == report(run)["latency"]
+        text = good(edgeq("bench", "--port", url, "-n", "10", "--json", "-o", "made/bench.json", cwd=tmp_path))
+        assert text == (tmp_path / "made" / "bench.json").read_text()
+    said, deployed = read_bench(text), read_report((run / "report.json").read_text())
+    assert said.engines[0].latency == deployed.latency and said.equality == (
+        Equality(engine="native", count=16, equal=16),
+    )
+    assert (said.firmware, said.model.macs) == (deployed.firmware, deployed.model.macs)
+    assert said.board.model_copy(update={"flash_bytes": deployed.board.flash_bytes}) == deployed.board
     shutil.rmtree(copy)
     env = environment(XDG_CACHE_HOME=str(tmp_path / "no-cache"))
 
@@ -224,7 +245,7 @@ def test_flash_bench_monitor(run: Path, tmp_path: Path) -> None:
     assert "basis  emulated" in printed and "conv2d_s8" in printed
     with virtual("--flash", "array.bin", "--listen", "rfc2217://127.0.0.1:0", cwd=tmp_path) as url:
         said = json.loads(good(edgeq("bench", "--port", url, "-n", "1", "--json", cwd=tmp_path)))
-        assert said["latency"]["values"] == report(run)["latency"]["values"][:1]
+        assert said["engines"][0]["latency"]["values"] == report(run)["latency"]["values"][:1]
 
     # A damaged model is not run, and the board says why.
     flash = bytearray((tmp_path / "array.bin").read_bytes())

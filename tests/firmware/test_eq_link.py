@@ -187,6 +187,7 @@ def test_info(board: Session) -> None:
         "kernels": "conv2d_s8:1,add_s8:1",
         "arena_capacity": "8",
         "scratch_capacity": "32",
+        "model_slot_bytes": "0",
         "model": "toy é",
         "trigger": "virtual",
         "features": "golden,hash,profile,step,picture,label",

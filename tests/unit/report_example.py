@@ -45,6 +45,8 @@ def example() -> dict[str, Any]:
             "flash_bytes": 4 << 20,
             "arena_bytes": 2 << 20,
             "scratch_bytes": 96 << 10,
+            "model_slot_bytes": 1_507_328,
+            "clock_hz": None,
         },
         "engine": "native",
         "accuracy": {
@@ -80,6 +82,51 @@ def example() -> dict[str, Any]:
         "quantisation": _quantisation(),
         "command": "edgeq deploy models/resnet18-digits --board esp32-wrover-b -o build/demo",
         "versions": {"edgeq": "0.1.0", "torch": "2.13.0", "esptool": "5.6.0"},
+        "firmware": {
+            "version": "0.1.0",
+            "port": "qemu_lx6",
+            "engines": ["native"],
+            "facts": {"trigger": "virtual", "features": "golden,hash,profile"},
+        },
+        "arena_steps": [
+            {"name": "pad", "live_bytes": 7_168, "read_bytes": 3_072, "written_bytes": 4_096},
+            {"name": "conv1", "live_bytes": 24_576, "read_bytes": 4_096, "written_bytes": 16_384},
+            {"name": "maxpool", "live_bytes": 20_480, "read_bytes": 16_384, "written_bytes": 4_096},
+        ],
+        "flash_map": [
+            {"name": "partition table", "offset": 0x8000, "bytes": 0xC00, "used_bytes": 0xC00},
+            {"name": "modelsel", "offset": 0x9000, "bytes": 0x2000, "used_bytes": 0x1000},
+            {"name": "factory", "offset": 0x10000, "bytes": 0x100000, "used_bytes": 61_440},
+            {"name": "coredump", "offset": 0x110000, "bytes": 0x10000, "used_bytes": 0},
+            {"name": "model_0", "offset": 0x120000, "bytes": 0x170000, "used_bytes": 812_544},
+            {"name": "model_1", "offset": 0x290000, "bytes": 0x170000, "used_bytes": 0},
+        ],
+        "warnings": ["12 calibration samples are few"],
+    }
+
+
+def bench_example() -> dict[str, Any]:
+    """A fresh dictionary of what `edgeq bench` makes of a board with two engines."""
+    two = two_engines()
+    return {
+        "schema": 1,
+        "kind": "bench",
+        "model": {
+            "name": "resnet18-digits",
+            "input": [1, 32, 32, 3],
+            "macs": 2_811_904,
+            "image_bytes": 812_544,
+            "image_sha256": "7a" * 32,
+        },
+        "board": two["board"] | {"flash_bytes": None},
+        "engines": two["engines"],
+        "equality": [
+            {"engine": "native", "count": 16, "equal": 16},
+            {"engine": "tflm", "count": 16, "equal": 15},
+        ],
+        "firmware": two["firmware"] | {"engines": ["native", "tflm"]},
+        "versions": {"edgeq": "0.1.0", "python": "3.11.2"},
+        "command": "edgeq bench --port /dev/ttyUSB0 --engine both",
     }
 
 
@@ -164,7 +211,7 @@ def two_engines() -> dict[str, Any]:
     return example() | {"engines": [native | {"latency": _latency()}, tflm | {"latency": slower}]}
 
 
-_RESHAPE = {"name": "flatten", "op": "RESHAPE", "kernel": "", "value": 412, "macs": 0}
+_RESHAPE = {"name": "flatten", "op": "RESHAPE", "kernel": "", "value": 412, "macs": 0, "values": [412]}
 
 
 def _latency() -> dict[str, Any]:
@@ -179,7 +226,7 @@ def _latency() -> dict[str, Any]:
         "max": 23_901_927,
         "mean": 23_901_890.5,
         "layers": [
-            {"name": name, "op": op, "kernel": kernel, "value": value, "macs": macs}
+            {"name": name, "op": op, "kernel": kernel, "value": value, "macs": macs, "values": [value]}
             for name, op, kernel, value, macs in _LAYERS
         ],
         "values": list(_RUNS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import struct
 import zlib
@@ -21,6 +22,7 @@ from edgeq.errors import Unsupported
 from edgeq.graph import Graph
 from edgeq.plan import Plan, Target, build_plan, encode_plan
 from edgeq.plan.arena import ALIGNMENT, Buffer, layout
+from edgeq.plan.arena_use import ArenaUse, arena_use
 from edgeq.plan.encode import NAME_MAX, NONE
 from edgeq.plan.fold_pad import fold_pad
 from edgeq.plan.kernels import kernel, kernels
@@ -53,6 +55,31 @@ def test_buffers_never_overlap_in_time_and_space(spans: list[tuple[int, int, int
     assert total % ALIGNMENT == 0
     assert total <= sum(-(-b.bytes // ALIGNMENT) * ALIGNMENT for b in buffers)
     assert total >= max((sum(b.bytes for b in buffers if b.first <= t <= b.last) for t in range(18)), default=0)
+
+
+def test_the_arena_while_each_step_runs() -> None:
+    b, names = Builder("waiting", 3), ["x", "first", "second", "third", "y"]
+    tensors = [b.activation(name, (1, 4, 4, 2), 0.1, 0) for name in names]
+    for x, y in itertools.pairwise(tensors[:4]):
+        weights = b.weights(f"{y}/w", 2, 1, 1, 2)
+        b.conv(x, weights, b.bias(f"{y}/b", x, weights), y, "SAME")
+    plan = plan_of(b.graph(b.node("ADD", ["first", "third"], "y", activation="NONE")))
+    assert arena_use(plan) == (
+        ArenaUse("first", 64, 32, 32),
+        ArenaUse("second", 64, 32, 32),
+        ArenaUse("third", 96, 32, 32),  # first waits
+        ArenaUse("y", 64, 64, 0),  # over one of its operands
+    )
+
+
+def test_the_use_of_the_arena_is_within_it() -> None:
+    plan = plan_of(every_kernel())
+    uses = arena_use(plan)
+    assert [use.step for use in uses] == [step.name for step in plan.steps]
+    assert max(use.live_bytes for use in uses) <= plan.arena_bytes
+    for use, step in zip(uses, plan.steps, strict=True):
+        operands = {plan.tensors[n].offset: plan.tensors[n].bytes for n in step.inputs if not plan.tensors[n].constant}
+        assert use.read_bytes == sum(operands.values()) and use.read_bytes + use.written_bytes <= use.live_bytes
 
 
 def test_buffers_that_follow_each_other_share() -> None:

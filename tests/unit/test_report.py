@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from report_example import example, two_engines
+from report_example import bench_example, example, two_engines
 
 from edgeq.errors import BadInput
 from edgeq.report import model
+from edgeq.report.bench import BenchReport
 from edgeq.report.model import Report, to_json
 from edgeq.report.summary import engine_table, step_table, summary_rows, verdict
-from edgeq.report.validate import check, read_report, schema
+from edgeq.report.validate import check, read_bench, read_report, schema
 from edgeq.report.wording import BASIS
 
 
@@ -30,7 +31,7 @@ def _parts(kind: Any) -> list[type[BaseModel]]:
 
 
 def _properties(form: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" in form:
+    if "$ref" in form:  # the bench's point into the report's
         form = schema()["$defs"][form["$ref"].rpartition("/")[2]]
     return _properties(form["items"]) if "items" in form else form.get("properties", {})
 
@@ -45,6 +46,7 @@ def _agree(kind: type[BaseModel], properties: dict[str, Any]) -> None:
 
 def test_schema_and_model_have_the_same_fields() -> None:
     _agree(Report, schema()["properties"])
+    _agree(BenchReport, schema("bench-schema.json")["properties"])
 
 
 def test_json_goes_round() -> None:
@@ -87,6 +89,45 @@ def test_engines_that_do_not_hold_together_are_refused(change: Callable[[dict[st
     change(data)
     with pytest.raises(BadInput):
         read_report(json.dumps(data))
+
+
+def test_a_bench_goes_round() -> None:
+    bench = read_bench(json.dumps(bench_example()))
+    assert read_bench(to_json(bench)) == bench
+    assert [(made.engine, made.equal, made.count) for made in bench.equality] == [("native", 16, 16), ("tflm", 15, 16)]
+    assert bench.engines[1].latency.layers[-1].values == (412,)
+    least = {key: bench_example()[key] for key in schema("bench-schema.json")["required"]}
+    assert read_bench(json.dumps(least)).equality == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(kind="report"),
+        lambda data: data.update(schema=2),
+        lambda data: data["engines"].clear(),
+        lambda data: data["engines"][1].update(engine="native"),
+        lambda data: data["engines"][1]["latency"].update(basis="host", unit="ns"),
+        lambda data: data["board"].update(kind="real"),
+        lambda data: data["equality"][0].update(equal=17),
+        lambda data: data["equality"][0].update(engine="another"),
+        lambda data: data["model"].update(input=[1, 0]),
+        lambda data: data["engines"][0]["latency"]["layers"][0].update(values=[-1]),
+        lambda data: data["firmware"].pop("version"),
+    ],
+)
+def test_a_bench_that_does_not_hold_together_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
+    data = bench_example()
+    change(data)
+    with pytest.raises(BadInput, match=r"^bench\.json: "):
+        read_bench(json.dumps(data))
+
+
+def test_a_bench_is_no_report_and_a_report_no_bench() -> None:
+    with pytest.raises(BadInput):
+        read_report(json.dumps(bench_example()))
+    with pytest.raises(BadInput):
+        read_bench(json.dumps(example()))
 
 
 def test_counts_of_instructions_stay_whole() -> None:
@@ -139,11 +180,17 @@ FORM = [
     ("ledger.hops.5.equal", True),  # not run, and yet equal
     ("ledger.hops.0.status", "nearly"),
     ("versions.torch", 2),
+    ("arena_steps.0.live_bytes", -1),
+    ("flash_map.1.offset", "0x9000"),
+    ("warnings.0", 3),
+    ("firmware.version", None),
 ]
 
 SENSE = [
     ("ledger.hops.0.max_lsb", 2),  # within 1 LSB
     ("ledger.hops.2.tensors", 0),  # equal, of nothing
+    ("arena_steps.0.live_bytes", 7_167),  # reads and writes more
+    ("flash_map.0.used_bytes", 0xC01),
     ("latency.p99", 1),
     ("latency.mean", 1),
     ("latency.values.0", 2**70),

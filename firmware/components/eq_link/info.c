@@ -74,6 +74,7 @@ void eq_info(const eq_text *out, const eq_hal *hal, const eq_engine *engine, boo
     kernels(&p);
     number(&p, "arena_capacity", engine->arena_capacity);
     number(&p, "scratch_capacity", engine->scratch_capacity);
+    number(&p, "model_slot_bytes", hal->model_partition_bytes);
     facts(&p, hal);
     key(&p, "model");
     if (engine->open)
