@@ -1,6 +1,7 @@
 #include "hal.h"
 
 #include "console.h"
+#include "esp_partition.h"
 #include "esp_system.h"
 #include "esp_timer.h"
 #include "facts.h"
@@ -35,6 +36,14 @@ static void hal_reboot(void *ctx) {
     esp_restart();
 }
 
+/* Of the application that runs, there being no other than the factory one; NULL where it cannot be read. */
+static const uint8_t *app_sha256(void) {
+    static uint8_t digest[32];
+    const esp_partition_t *app =
+        esp_partition_find_first(ESP_PARTITION_TYPE_APP, ESP_PARTITION_SUBTYPE_APP_FACTORY, NULL);
+    return app && esp_partition_get_sha256(app, digest) == ESP_OK ? digest : NULL;
+}
+
 const eq_hal *hal_open(void) {
     static eq_hal hal = {
         .board = CONFIG_EQ_BOARD,
@@ -48,6 +57,7 @@ const eq_hal *hal_open(void) {
         .reboot = hal_reboot,
         .fact = facts_get,
     };
+    hal.app_sha256 = app_sha256();
     console_open();
     pins_open();
     model_open(&hal);

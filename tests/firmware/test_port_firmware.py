@@ -82,7 +82,8 @@ def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     table = layout_for(FLASH_BYTES)
     model = table.model_slots[0]
     flash = bytearray(b"\xff" * FLASH_BYTES)
-    for at, data in ((0x8000, write_partition_table(table)), (model.offset, image)):
+    app = next(p.offset for p in table.partitions if p.name == "factory")
+    for at, data in ((0x8000, write_partition_table(table)), (app, firmware.app_image), (model.offset, image)):
         flash[at : at + len(data)] = data
     (folder / "flash.bin").write_bytes(flash)
     command = runner.command(str(program), str(folder / "flash.bin"))
@@ -96,6 +97,7 @@ def test_it_says_what_it_is(board: Board) -> None:
     kind, unit = {"host": ("host", "ns"), "qemu_lx6": ("emulated", "instructions")}[board.target]
     assert (info["board"], info["port"], info["kind"]) == ("esp32-wrover-b", board.target, kind)
     assert (info["clock_unit"], info["arena_capacity"], info["model"]) == (unit, "16384", "one-step")
+    assert info["app_sha256"] == board.firmware.app_image[-32:].hex()
 
 
 def test_its_bytes_are_the_references(board: Board) -> None:

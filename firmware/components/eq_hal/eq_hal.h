@@ -32,6 +32,10 @@ typedef struct eq_hal {
 
     void (*reboot)(void *ctx);
 
+    /* 32 bytes: the SHA-256 of the application image, by which a tool knows what is on the board. NULL where
+     * the board does not know. */
+    const uint8_t *app_sha256;
+
     /* What `info` shall say of this board beyond the above: false behind the last. May be NULL. */
     bool (*fact)(void *ctx, uint32_t index, const char **name, uint32_t *value);
 

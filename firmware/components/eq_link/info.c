@@ -32,6 +32,14 @@ static void number(const page *p, const char *name, uint32_t value) {
     end(p);
 }
 
+static void hex(const page *p, const char *name, const uint8_t *bytes, uint32_t count) {
+    static const char DIGITS[] = "0123456789abcdef";
+    key(p, name);
+    for (uint32_t i = 0; i < count; i++)
+        eq_text_str(p->out, (const char[]){DIGITS[bytes[i] >> 4], DIGITS[bytes[i] & 15], 0});
+    end(p);
+}
+
 static void kernels(const page *p) {
     const char *name;
     uint32_t id, version;
@@ -63,6 +71,7 @@ static void engines(const page *p, const eq_engine *engine) {
 void eq_info(const eq_text *out, const eq_hal *hal, const eq_engine *engine, bool table) {
     page p = {out, table};
     text(&p, "firmware", EQ_FIRMWARE_VERSION);
+    if (hal->app_sha256) hex(&p, "app_sha256", hal->app_sha256, 32);
     text(&p, "board", hal->board);
     text(&p, "kind", hal->kind);
     text(&p, "port", hal->port);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "app_image.h"
 #include "flash.h"
 #include "tflm_worker.h"
 
@@ -95,6 +96,7 @@ int main(int argc, char **argv) {
         .map = eq_flash_map,
         .unmap = eq_flash_unmap,
         .reboot = hal_reboot,
+        .app_sha256 = eq_app_sha256(base, flash_bytes),
         .virtual_pins = true,
     };
     const eq_engine_kind *const engines[] = {&eq_native, tflm_worker_there() ? &tflm_worker : NULL, NULL};

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "app_image.h"
 #include "ccount.h"
 #include "flash.h"
 #include "simcall.h"
@@ -48,6 +49,7 @@ int main(void) {
         .map = eq_flash_map,
         .unmap = eq_flash_unmap,
         .reboot = hal_reboot,
+        .app_sha256 = eq_app_sha256(FLASH, EQ_FLASH_BYTES),
         .virtual_pins = true,
     };
     const eq_engine_kind *const engines[] = {&eq_native, NULL};
