@@ -96,12 +96,18 @@ def virtual(
     stall_after: Annotated[int | None, typer.Option(min=0, help="Fault: silent after so many bytes.")] = None,
     brown_out_at: Annotated[int | None, typer.Option(min=0, help="Fault: power lost at this flash offset.")] = None,
     boot: Annotated[BootFault, typer.Option(help="Fault: how the application starts.")] = BootFault.none,
+    die_after: Annotated[
+        int | None, typer.Option(min=0, help="Fault: the application is killed after it printed so many bytes.")
+    ] = None,
+    die: Annotated[
+        float, typer.Option(min=0, max=1, help="Fault: share of connections in which the application is killed.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the faults.")] = 0,
 ) -> None:
     """Serve a virtual ESP32 that an unmodified esptool flashes. Ctrl-C ends it."""
     faults = Faults(
         drop=drop, corrupt=corrupt, stall_after=stall_after, brown_out_at=brown_out_at, seed=seed,
-        boot=_BOOT[boot],
+        boot=_BOOT[boot], die_after=die_after, die=die,
     )  # fmt: skip
     serve_forever(
         listen, flash_file, runner.value, flash_bytes=load_board(board).flash_bytes, faults=faults, ready=console.say

@@ -20,7 +20,7 @@ from enum import Enum
 from edgeq.errors import BadInput
 from edgeq.virtual import slip
 from edgeq.virtual.boot import application_in
-from edgeq.virtual.faults import BROWNOUT, PANIC, BrownOutFlash, Faults, PowerLost, Wire
+from edgeq.virtual.faults import BROWNOUT, PANIC, BrownOutFlash, Faults, Lifetime, PowerLost, Wire
 from edgeq.virtual.flash_array import FlashArray
 from edgeq.virtual.lines import Edge, ResetCircuit
 from edgeq.virtual.rom import Flash, RomLoader
@@ -72,6 +72,7 @@ class Board:
         self._faults = faults
         self._wire_in = Wire(faults, "to the board")
         self._wire_out = Wire(faults, "from the board", faults.stall_after)
+        self._life = Lifetime(faults)
         self._control_lines = control_lines
         self._clock = clock
         self._circuit = ResetCircuit()
@@ -103,6 +104,7 @@ class Board:
             self._say(f"E boot: the application does not start: {error.strerror}\r\n")
         else:
             self.state = State.RUNNING
+            self._life.started()
 
     def download(self) -> None:
         """Resets into the ROM's loader."""
@@ -128,6 +130,7 @@ class Board:
     def attach(self) -> None:
         """Somebody listens from now on; gets what was kept."""
         self._attached = True
+        self._life.connected()
 
     def detach(self) -> None:
         """Nobody listens any more."""
@@ -174,10 +177,13 @@ class Board:
             printed = os.read(self.child.stdout.fileno(), KEPT_BYTES)
         except BlockingIOError:
             return
-        if printed:
-            self._say(printed)
-        else:
+        if not printed:
             self._application_ended(self.child)
+            return
+        printed, dead = self._life.printed(printed)
+        self._say(printed)
+        if dead:  # its end shows on its output
+            os.killpg(self.child.pid, signal.SIGKILL)
 
     def child_writable(self) -> None:
         """The application takes input."""

@@ -17,6 +17,7 @@ PANIC = (
     "Backtrace: 0x400d1231:0x3ffb4f50 0x400d2342:0x3ffb4f70\r\n"
 )
 BROWNOUT = "Brownout detector was triggered\r\n"
+DIES_WITHIN_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Faults:
     brown_out_at: flash offset whose programming makes the supply fail: what comes before it is written, then the
       board resets.
     boot: instead of the application, restart for ever, send noise, or panic.
+    die_after: bytes of its console after which the application is killed, each time it was started.
+    die: probability for each connection that the application is killed in it, within DIES_WITHIN_BYTES of its console.
     seed: of the random numbers; the same seed fails in the same way.
     """
 
@@ -36,10 +39,12 @@ class Faults:
     stall_after: int | None = None
     brown_out_at: int | None = None
     boot: Literal["", "loop", "garbage", "panic"] = ""
+    die_after: int | None = None
+    die: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.drop <= 1 and 0 <= self.corrupt <= 1):
+        if not all(0 <= share <= 1 for share in (self.drop, self.corrupt, self.die)):
             raise BadInput("a fault's probability lies between 0 and 1")
         if self.boot not in ("", "loop", "garbage", "panic"):
             raise BadInput(f"no fault {self.boot!r} at boot: loop, garbage or panic")
@@ -72,6 +77,32 @@ class Wire:
                 byte ^= 1 << self._random.randrange(8)
             kept.append(byte)
         return bytes(kept)
+
+
+class Lifetime:
+    """How much an application may print before it is killed."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._random = random.Random(f"{faults.seed} life")  # noqa: S311 - faults are to be repeatable
+        self._left: int | None = None
+
+    def started(self) -> None:
+        """The application begins."""
+        self._left = self._faults.die_after
+
+    def connected(self) -> None:
+        """Somebody begins to talk to it."""
+        if self._random.random() < self._faults.die:
+            self._left = self._random.randrange(DIES_WITHIN_BYTES)
+
+    def printed(self, data: bytes) -> tuple[bytes, bool]:
+        """What it could still print of `data`, and whether it is dead then."""
+        if self._left is None:
+            return data, False
+        data = data[: self._left]
+        self._left -= len(data)
+        return data, not self._left
 
 
 class PowerLost(Exception):

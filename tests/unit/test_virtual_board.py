@@ -281,6 +281,29 @@ def test_wire_faults_are_repeatable() -> None:
         Faults(drop=2)
 
 
+def test_an_application_that_is_killed_after_so_many_bytes_lives_again_after_a_reset(flash: FlashArray) -> None:
+    with VirtualBoard(flash, "host", faults=Faults(die_after=200)) as board, Console(board) as console:
+        for _ in range(2):
+            console.until(b"holds WEIGHTS!\n")
+            console.socket.sendall(b"f\n")
+            assert 100 < len(console.until(b"killed by SIGKILL\r\n")) < 300
+            assert board.state is State.HALTED
+            board.reset()
+
+
+def test_in_some_connections_the_application_is_killed(flash: FlashArray) -> None:
+    ends = []
+    with VirtualBoard(flash, "host", faults=Faults(die=0.5, seed=2)) as board:
+        for _ in range(10):
+            with Console(board) as console:
+                console.socket.sendall(b"f\nend\n")
+                while not console.seen.endswith((b"echo end\n", b"killed by SIGKILL\r\n")):
+                    console.seen += console.socket.recv(4096)
+                ends.append(console.seen[-4:])
+            board.reset()
+    assert len(set(ends)) == 2
+
+
 @pytest.mark.parametrize(
     ("url", "what"),
     [
