@@ -161,8 +161,12 @@ def unbroken(line: str, *, aside: bool = False) -> None:
     (err if aside else out).print(plain(line), soft_wrap=True)
 
 
+_results: list[Any] = []  # what a command has printed as JSON: one document, also where it then fails
+
+
 def print_json(value: Any) -> None:
     """JSON on stdout, nothing else."""
+    _results.append(value)
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -171,11 +175,12 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        _results.clear()
         try:
             function(*args, **kwargs)
             sys.stdout.flush()
         except EdgeqError as e:
-            _show(e, as_json=bool(kwargs.get("json_output")))
+            _show(e, as_json=bool(kwargs.get("json_output")) and not _results)
             raise typer.Exit(e.exit_code) from None
         except KeyboardInterrupt:
             err.print(Text("interrupted"))
