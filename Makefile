@@ -17,6 +17,10 @@ STAMP := .venv/.set-up
 # The one version that was tried; a range lets pip choose a build with gigabytes of GPU libraries.
 TORCH := torch==2.13.0
 
+# Hands out boards that are on many machines (docs/labgrid.md).
+LABGRID := 26.0.1
+LABGRID_STAMP := .venv/labgrid/.set-up-$(LABGRID)
+
 # Compilers, binutils and emulator for the virtual board; chromium, valgrind, clang-format and RISC-V for the checks.
 PACKAGES := gcc libc6-dev clang-22 llvm-22 binutils-xtensa-lx106 qemu-system-misc chromium valgrind clang-format-22 \
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf
@@ -27,7 +31,7 @@ help:
 	@echo 'make check    only the static checks'
 	@echo 'make test-slow, make bench, make bench-board PORT=..., make accuracy, make docs, make clean'
 
-setup: $(STAMP)
+setup: $(STAMP) $(LABGRID_STAMP)
 
 # A second call finds the stamp and is instant.
 $(STAMP): pyproject.toml | debian
@@ -36,6 +40,14 @@ $(STAMP): pyproject.toml | debian
 	@echo 'setup: installing edgeq and what it needs into .venv'
 	@$(BIN)/pip install -q -e '.[torch,demo,verify,dev]'
 	@touch $@
+
+# labgrid brings a pyserial of its own, so it has an environment of its own; edgeq finds the client beside its own Python.
+$(LABGRID_STAMP): | $(STAMP)
+	@echo 'setup: installing labgrid $(LABGRID) into .venv/labgrid'
+	@$(BIN)/python -m venv --clear .venv/labgrid
+	@if .venv/labgrid/bin/pip install -q 'labgrid==$(LABGRID)'; then \
+	  ln -sf ../labgrid/bin/labgrid-client $(BIN)/labgrid-client; touch $@; \
+	else echo 'setup: could not install labgrid, which boards on many machines need' >&2; fi
 
 # Installs what is missing, where there is apt-get and the right to use it. What cannot be had is said and is not
 # the end: edgeq names the tool that a step lacks, and a check that needs it fails.

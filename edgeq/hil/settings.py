@@ -12,7 +12,9 @@ class Part(BaseModel):
 
 
 class Labgrid(Part):
-    """`[labgrid]`: the coordinator that hands out places, and its client where that is not on PATH."""
+    """`[labgrid]`: the coordinator that hands out places, its client where that is not on PATH, and which serial port
+    is the board's where a place has several."""
 
     coordinator: str | None = None  # host:port; else LG_COORDINATOR
     client: str | None = None  # the program `labgrid-client`
+    serial: str = "console"
