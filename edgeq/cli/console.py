@@ -161,6 +161,12 @@ def unbroken(line: str, *, aside: bool = False) -> None:
     (err if aside else out).print(plain(line), soft_wrap=True)
 
 
+def lines(text: Iterable[str]) -> None:
+    """Lines on stdout that are laid out already."""
+    for line in text:
+        unbroken(line)
+
+
 _results: list[Any] = []  # what a command has printed as JSON: one document, also where it then fails
 
 

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
-from edgeq.cli.explaining import print_hints
 from edgeq.cli.options import (
     BoardName,
     DataOption,
@@ -39,10 +38,9 @@ from edgeq.pipeline.prepare import QuantiseOptions
 from edgeq.pipeline.run_folder import REPORT, REPORT_HTML, REPORT_MARKDOWN, read_file, write_file
 from edgeq.report.html import html
 from edgeq.report.markdown import markdown
-from edgeq.report.model import Hop, Latency, Report, to_json
-from edgeq.report.summary import engine_table, lsb, remark, step_table, summary_rows
+from edgeq.report.model import to_json
+from edgeq.report.text import bench_text, ledger_text, report_text
 from edgeq.report.validate import read_report
-from edgeq.report.wording import quantity
 
 
 @console.command
@@ -82,8 +80,7 @@ def deploy(
     if json_output:
         console.print_json(report.model_dump(mode="json", by_alias=True))
     else:
-        _print_report(report)
-        console.say(f"\n{output / REPORT_HTML}")
+        console.lines([*report_text(report), "", str(output / REPORT_HTML)])
     on_board.require_good(report)
 
 
@@ -109,7 +106,7 @@ def verify(
     if json_output:
         console.print_json({"hops": [hop.model_dump(mode="json") for hop in ledger]})
     else:
-        _print_ledger(ledger)
+        console.lines(ledger_text(ledger))
     verify_step.require_equal(ledger)
 
 
@@ -133,10 +130,7 @@ def bench(
     if json_output:
         console.print_json(found.model_dump(mode="json", by_alias=True))
         return
-    for run in found.engines:
-        console.say(f"engine {run.engine}: {run.version}")
-        _print_latency(run.latency)
-        _print_layers(run.latency)
+    console.lines(bench_text(found))
 
 
 @console.command
@@ -152,7 +146,7 @@ def report(
     if json_output:
         console.print_json(found.model_dump(mode="json", by_alias=True))
     else:
-        _print_report(found)
+        console.lines(report_text(found))
 
 
 def _command_line() -> str:
@@ -164,42 +158,6 @@ def _count(inputs: str) -> int:
     if kind != "random" or not number.isdecimal() or len(number) > 9:
         raise BadInput(f"--inputs takes random:N, not {inputs!r}", hint="--inputs random:16")
     return int(number)
-
-
-def _print_report(report: Report) -> None:
-    console.pairs(summary_rows(report))
-    console.say("")
-    if report.quantisation and report.quantisation.hints:
-        print_hints(report.quantisation)
-    _print_ledger(report.ledger.hops)
-    console.say("")
-    if report.engines:
-        for head, rows in (engine_table(report), step_table(report)):
-            console.table("", head, rows)
-            console.say("")
-    else:
-        _print_layers(report.latency)
-
-
-def _print_ledger(ledger: tuple[Hop, ...]) -> None:
-    rows = [(hop.name, hop.status, hop.tensors, hop.inputs, lsb(hop), remark(hop)) for hop in ledger]
-    console.table("", ("hop", "status", "tensors", "inputs", "LSB", ""), rows)
-
-
-def _print_latency(latency: Latency) -> None:
-    figures = ("p50", "p90", "p99", "min", "max", "mean")
-    console.pairs([(name, quantity(getattr(latency, name), latency.unit)) for name in figures])
-    console.pairs([("runs", str(latency.n)), ("basis", latency.basis)])
-    console.say("")
-
-
-def _print_layers(latency: Latency) -> None:
-    total = sum(layer.value for layer in latency.layers) or 1
-    rows = [
-        (layer.name, layer.op, layer.kernel, layer.macs, int(layer.value), f"{100 * layer.value / total:5.1f} %")
-        for layer in sorted(latency.layers, key=lambda layer: -layer.value)
-    ]
-    console.table("", ("layer", "operator", "kernel", "MACs", latency.unit, "share"), rows)
 
 
 __all__ = ["RunnerName", "bench", "deploy", "report", "verify"]

@@ -30,7 +30,7 @@ def markdown(report: Report) -> str:
         ),
     ]
     if report.engines:
-        parts += ["## Engines", _table(*engine_table(report)), _table(*step_table(report))]
+        parts += ["## Engines", _table(*engine_table(report.engines)), _table(*step_table(report.engines))]
     if latency.layers:
         parts += [
             "## Layers",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from edgeq.report import wording
-from edgeq.report.model import Difference, Hop, Latency, Report
+from edgeq.report.model import BoardFacts, Difference, EngineRun, Hop, Latency, Report
+
+COUNTS = ("instructions", "cycles")  # units that mean something per MAC
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,20 @@ def verdict(report: Report) -> Verdict:
 
 def summary_rows(report: Report) -> list[tuple[str, str]]:
     """The compact table: (what, figure) pairs of plain text, to be escaped for where they are shown."""
-    model, sizes, latency = report.model, report.sizes, report.latency
+    latency, macs = report.latency, report.model.macs
+    return [*what_rows(report), *latency_rows(latency, macs), *_size_rows(report), *found_rows(report)]
+
+
+def what_rows(report: Report) -> list[tuple[str, str]]:
+    """What ran, on what and by what, and how often it is right."""
+    model = report.model
     rows = [
         ("model", f"{model.name}, input {shape(model.input)}"),
         ("work", f"{wording.number(model.macs)} MAC, {wording.number(model.params)} parameters"),
-        ("board", f"{report.board.name} ({report.board.kind}), engine {report.engine}"),
+        ("board", f"{board_line(report.board)}, engine {report.engine}"),
     ]
+    built = [(run.engine, run.version) for run in report.engines] or [(report.engine, report.engine_version)]
+    rows += [(f"engine {engine}", version) for engine, version in built if version]
     if report.accuracy:
         score = report.accuracy
         rows.append(
@@ -48,13 +59,22 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
                 f"on {wording.counted(score.samples, 'sample')}",
             )
         )
-    built = [(run.engine, run.version) for run in report.engines] or [(report.engine, report.engine_version)]
-    rows[3:3] = [(f"engine {engine}", version) for engine, version in built if version]
-    rows += [
-        ("latency p50", wording.quantity(latency.p50, latency.unit) + per_mac(latency, model.macs)),
+    return rows
+
+
+def latency_rows(latency: Latency, macs: int) -> list[tuple[str, str]]:
+    """Percentiles, extremes, and what they rest on."""
+    return [
+        ("latency p50", wording.quantity(latency.p50, latency.unit) + per_mac(latency, macs)),
         ("latency p90, p99", f"{_figure(latency, latency.p90)}, {_figure(latency, latency.p99)}"),
         ("latency min, max", f"{_figure(latency, latency.min)}, {_figure(latency, latency.max)}"),
         ("basis", f"{basis(latency)}; {wording.counted(latency.n, 'run')}"),
+    ]
+
+
+def _size_rows(report: Report) -> list[tuple[str, str]]:
+    sizes = report.sizes
+    return [
         ("arena, scratch", f"{wording.size(sizes.arena_bytes)}, {wording.size(sizes.scratch_bytes)}"),
         (
             "in flash",
@@ -62,6 +82,11 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
             f"firmware {wording.size(sizes.firmware_bytes)}",
         ),
     ]
+
+
+def found_rows(report: Report) -> list[tuple[str, str]]:
+    """TFLite Micro's arena, what was flashed, the ledger in a line."""
+    sizes, rows = report.sizes, []
     if sizes.tflm_arena_bytes is not None and sizes.tflm_arena_bound_bytes is not None:
         rows.append(
             (
@@ -82,31 +107,61 @@ def summary_rows(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-def engine_table(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def board_line(board: BoardFacts) -> str:
+    """`esp32-wrover-b (real, 240 MHz)`."""
+    clock = f", {board.clock_hz / 1e6:g} MHz" if board.clock_hz else ""
+    return f"{board.name} ({board.kind}{clock})"
+
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+def engine_table(runs: Sequence[EngineRun]) -> Table:
     """The engines side by side: a head, and rows of figures. Empty rows where only one ran."""
-    runs = report.engines
     rows: list[tuple[str, ...]] = []
-    if runs:
+    if len(runs) > 1:
         for name in ("p50", "p90", "p99", "min", "max", "mean"):
             rows.append((name, *(_figure(run.latency, getattr(run.latency, name)) for run in runs)))
         rows.append(("arena", *(wording.size(run.arena_bytes) for run in runs)))
     return ("", *(run.engine for run in runs)), rows
 
 
-def step_table(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Each tensor's time in each engine, in the order of the engine with the most steps; a dash: no step of its own."""
-    runs = report.engines
-    if not runs:
+def step_table(runs: Sequence[EngineRun], *, by_cost: bool = False) -> Table:
+    """Each tensor's time in each engine; a dash: no step of its own. Empty where only one engine ran.
+
+    In the order of the engine with the most steps, or the costliest in any engine first.
+    """
+    if len(runs) < 2:
         return (), []
     longest = max(runs, key=lambda run: len(run.latency.layers))
-    times = [{layer.name: layer.value for layer in run.latency.layers} for run in runs]
-    known = {layer.name for layer in longest.latency.layers}
-    layers = [*longest.latency.layers, *(la for run in runs for la in run.latency.layers if la.name not in known)]
+    times: list[dict[str, float]] = [{} for _ in runs]
+    for time, run in zip(times, runs, strict=True):
+        for layer in run.latency.layers:  # several steps may write parts of one tensor
+            time[layer.name] = time.get(layer.name, 0) + layer.value
+    layers = {la.name: la for run in (longest, *runs) for la in reversed(run.latency.layers)}
+    names = dict.fromkeys(la.name for run in (longest, *runs) for la in run.latency.layers)
+    order = sorted(names, key=lambda name: -max(time.get(name, 0) for time in times)) if by_cost else names
     rows = [
-        (layer.name, layer.op, *(wording.number(time[layer.name]) if layer.name in time else "–" for time in times))
-        for layer in {layer.name: layer for layer in layers}.values()
+        (name, layers[name].op, *(wording.number(time[name]) if name in time else "–" for time in times))
+        for name in order
     ]
     return ("layer", "operator", *(f"{run.engine}, {run.latency.unit}" for run in runs)), rows
+
+
+def layer_table(latency: Latency, most: int) -> Table:
+    """The costliest layers first: share, value, MACs, cost per MAC; what is beyond `most` in one row."""
+    layers = sorted(latency.layers, key=lambda layer: -layer.value)
+    total = sum(layer.value for layer in layers) or 1
+    counted = latency.unit in COUNTS
+
+    def row(name: str, by: str, value: float, macs: int) -> tuple[str, ...]:
+        cost = (f"{value / macs:.2f}" if macs else "–",) if counted else ()
+        return (name, by, wording.percent(value / total), wording.number(value), wording.number(macs), *cost)
+
+    rows = [row(la.name, la.kernel or la.op, la.value, la.macs) for la in layers[:most]]
+    if rest := layers[most:]:
+        rows.append(row(f"{len(rest)} more", "", sum(la.value for la in rest), sum(la.macs for la in rest)))
+    return ("layer", "kernel", "share", latency.unit, "MAC", *(("per MAC",) if counted else ())), rows
 
 
 def ledger_line(hops: tuple[Hop, ...]) -> str:
@@ -155,7 +210,7 @@ def remark(hop: Hop) -> str:
 
 def per_mac(latency: Latency, macs: int) -> str:
     """The p50 over the multiply-accumulates, where both mean something on the target."""
-    if not macs or latency.unit not in ("instructions", "cycles"):
+    if not macs or latency.unit not in COUNTS:
         return ""
     return f" ({latency.p50 / macs:.2f} per MAC)"
 

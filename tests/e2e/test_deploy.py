@@ -87,7 +87,7 @@ def test_the_folder_holds_every_file_of_the_way(run: Path) -> None:
 def test_what_it_prints(run: Path) -> None:
     said = (run.parent / "stdout.txt").read_text()
     assert "counted on an emulated Xtensa core" in said and said.endswith("\nrun/report.html\n")
-    assert "\x1b" not in said and not any(line.endswith(" ") for line in said.splitlines())
+    assert "\x1b" not in said and not any(line.endswith(" ") or len(line) > 80 for line in said.splitlines())
     steps = [line.partition(":")[0] for line in (run.parent / "stderr.txt").read_text().splitlines()]
     expected = ["quantise", "convert", "plan", "build firmware", "verify on this machine"]
     expected += ["flash", "verify on the board", "benchmark", "report"]
@@ -243,7 +243,8 @@ def test_flash_bench_monitor(run: Path, tmp_path: Path) -> None:
         console = good(edgeq("monitor", "--port", url, "--seconds", "2", cwd=tmp_path, env=env))
         printed = good(edgeq("bench", "--port", url, "-n", "3", cwd=tmp_path, env=env))
     assert "model resnet18-digits" in console
-    assert "basis  emulated" in printed and "conv2d_s8" in printed
+    assert "emulated: counted on" in printed and "conv2d_s8" in printed and "16 of 16 golden samples" in printed
+    assert "all 3 runs took exactly the same" in printed and all(len(line) <= 80 for line in printed.splitlines())
     with virtual("--flash", "array.bin", "--listen", "rfc2217://127.0.0.1:0", cwd=tmp_path) as url:
         said = json.loads(good(edgeq("bench", "--port", url, "-n", "1", "--json", cwd=tmp_path)))
         assert said["engines"][0]["latency"]["values"] == report(run)["latency"]["values"][:1]

@@ -61,13 +61,13 @@ def test_json_goes_round() -> None:
 def test_two_engines_go_round_and_stand_side_by_side() -> None:
     report = read_report(json.dumps(two_engines()))
     assert read_report(to_json(report)) == report
-    head, rows = engine_table(report)
+    head, rows = engine_table(report.engines)
     assert head == ("", "native", "tflm")
     assert ("p99", "23,901,927 instructions", "24,000,001 instructions") in rows
     assert ("arena", "24.0 KiB", "48.7 KiB") in rows
     summary = dict(summary_rows(report))
     assert (summary["engine native"], summary["engine tflm"]) == ("plain C kernels", "esp-tflite-micro 1.4.0")
-    _, steps = step_table(report)
+    _, steps = step_table(report.engines)
     assert steps[-1] == ("flatten", "RESHAPE", "–", "412")
     assert ("fc", "FULLY_CONNECTED", "17,902", "17,902") in steps
     assert len(steps) == len(report.latency.layers) + 1
