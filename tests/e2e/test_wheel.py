@@ -50,6 +50,7 @@ def test_it_carries_models_and_firmware(wheel: Path) -> None:
         expected = {f"edgeq/_bundled/{path}" for path in paths if "__pycache__" not in path.parts}
         assert len(expected) > 3 and expected <= held
     assert "edgeq/boards/chips/esp32.toml" in held and "edgeq/report/schema.json" in held
+    assert {"edgeq/ci/templates/github.yml.jinja", "edgeq/ci/scripts/check.sh"} <= held
     assert not any(name.startswith(("tests/", "models/", "firmware/")) or "__pycache__" in name for name in held)
 
 
