@@ -182,9 +182,7 @@ def test_packages_that_are_there_cost_nothing(place: Place) -> None:
     assert place.calls() == []
 
 
-@pytest.mark.parametrize(
-    "requirement", ["edgeq[torch,verify]==1", "edgeq[verify,torch]", "edgeq[verify] @ file:///x", "-x"]
-)
+@pytest.mark.parametrize("requirement", ["edgeq[torch,verify]==1", "edgeq[verify,torch]", "edgeq[verify] @ file:///x"])
 def test_edgeq_is_installed_and_torch_in_front_of_it_where_it_is_wanted(place: Place, requirement: str) -> None:
     place.program("python3")  # makes no virtual environment: the stand-in is there already
     (place.folder / "venv").mkdir()
@@ -250,12 +248,40 @@ def test_the_action_hands_every_input_on_as_a_variable() -> None:
     assert {one or other for one, other in written} == set(action["outputs"])
 
 
-@pytest.mark.parametrize("path", [GITHUB_WORKFLOW, GITLAB_INCLUDED])
-def test_workflows_run_the_same_scripts(path: str) -> None:
+def text_of(script: str) -> str:
+    return (SCRIPTS / script).read_text().partition("\n")[2]
+
+
+def test_workflows_run_the_same_scripts() -> None:
+    """As YAML reads them, to the letter; GitLab's in a shell of their own, which they may end."""
     settings = CiSettings((CiModel("net", "net"),), "esp32-cam", "edgeq[torch]")
-    (text,) = (file.text for file in files(settings, ("github", "gitlab")) if file.path == path)
-    for script in ("packages.sh", "install.sh", "check.sh"):
-        lines = [line for line in (SCRIPTS / script).read_text().splitlines()[1:] if line]
-        assert [line.strip() for line in lines] == [one.strip() for one in lines if f" {one}\n" in text]
-    for run in re.findall(r"^( +)run: \|\n((?:\1  .*\n|\n)+)", text, re.MULTILINE):
-        subprocess.run(["bash", "-n"], input=run[1], text=True, check=True, timeout=30)
+    read = {file.path: file.text for file in files(settings, ("github", "gitlab"))}
+    github = YAML(typ="safe").load(read[GITHUB_WORKFLOW])["jobs"]
+    runs = [step["run"] for step in (*github["virtual-board"]["steps"], *github["comment"]["steps"]) if "run" in step]
+    assert runs == [text_of(script) for script in ("packages.sh", "install.sh", "check.sh", "comment.sh")]
+    gitlab = YAML(typ="safe").load(read[GITLAB_INCLUDED])["edgeq"]
+    lines = [line for line in (*gitlab["before_script"], *gitlab["script"]) if line.startswith("(")]
+    assert lines == [f"(\n{text_of(script)})\n" for script in ("packages.sh", "install.sh", "check.sh")]
+
+
+def test_gitlab_runs_them_one_after_the_other(place: Place, team: Path) -> None:
+    """As its runner does: all lines in one shell, which the first that fails ends."""
+    (text,) = (
+        f.text
+        for f in files(CiSettings((CiModel("net", "my net"),), "esp32-cam", "x"), ("gitlab",))
+        if f.path == GITLAB_INCLUDED
+    )
+    job = YAML(typ="safe").load(text)["edgeq"]
+    place.program("dpkg-query", "echo -n installed\n")
+    place.program("python3")
+    (place.folder / "venv" / "bin").mkdir(parents=True)
+    (place.folder / "venv" / "bin" / "python").symlink_to("/bin/true")
+    variables = {**job["variables"], **job["parallel"]["matrix"][0], "EDGEQ_VENV": str(place.folder / "venv")}
+    script = place.folder / "job.sh"
+    script.write_text("set -eo pipefail\n" + "\n".join((*job["before_script"], *job["script"])) + "\necho over\n")
+    env = {name: str(value) for name, value in variables.items() if name != "XDG_CACHE_HOME"}
+    done = place.run(str(script), cwd=team, **env)
+    assert done.returncode == 0 and done.stdout.endswith("over\n"), done.stderr
+    assert [call[1] for call in place.calls()] == ["-m", "deploy", "deploy", "compare"]
+    done = place.run(str(script), cwd=team, COMPARED="1", **env)
+    assert done.returncode == 1 and "over" not in done.stdout
