@@ -108,6 +108,8 @@ def _notes(base: Subject, new: Subject, gate: Gate) -> tuple[str, ...]:
     notes = []
     if base.model != new.model:
         notes.append(f"the models have different names: {base.model} in BASE, {new.model} in NEW")
+    if base.clock_hz != new.clock_hz:
+        notes.append(f"the core's clock differs: {_clock(base)} in BASE, {_clock(new)} in NEW")
     before = {run.engine: run for run in base.engines}
     for run in new.engines:
         old = before.get(run.engine)
@@ -122,3 +124,7 @@ def _notes(base: Subject, new: Subject, gate: Gate) -> tuple[str, ...]:
         f"the gate's limit for the layer {name} holds none of NEW" for name in gate.latency.layers if name not in known
     ]
     return tuple(notes)
+
+
+def _clock(subject: Subject) -> str:
+    return "unknown" if subject.clock_hz is None else f"{subject.clock_hz / 1e6:g} MHz"

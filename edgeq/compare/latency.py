@@ -82,7 +82,7 @@ def _layer(
     elif run.latency.basis in _EXACT:
         judged = exact(base.value, new.value, limit)
     else:
-        judged = noisy((base.value,), (new.value,), limit, noise, tests)
+        judged = noisy(base.values or (base.value,), new.values or (new.value,), limit, noise, tests)
     renamed = f"called {base.name} in BASE" if base.name != new.name else ""
     kernel = f"kernel {new.kernel or 'unknown'}, was {base.kernel or 'unknown'}" if base.kernel != new.kernel else ""
     weight = abs(judged.new - judged.base) / (wholes[0] or 1)

@@ -20,20 +20,20 @@ def markdown(comparison: Comparison) -> str:
     mark = "✅" if comparison.passed else "❌"
     parts = [
         f"### {mark} {_code(words.title(comparison))}",
-        f"**{escape(words.headline(comparison))}.**",
+        f"**{_text(words.headline(comparison))}.**",
         *([_table(changed)] if changed else ["Every figure is as it was."]),
         f"Latency is {escape(words.basis(comparison))}.",
     ]
     if same:
         parts.append(f"<details><summary>{len(same)} unchanged or not compared</summary>")
         parts += [_table(same), "</details>"]
-    parts += [f"- {escape(note)}" for note in comparison.notes]
+    parts += [f"- {_text(note)}" for note in comparison.notes]
     return "\n\n".join(parts) + "\n"
 
 
 def _table(findings: Sequence[Finding]) -> str:
     rows = [
-        (verdict, _code(what), *map(escape, cells), escape(_cut(why)))
+        (verdict, _code(what), *map(escape, cells), _text(_cut(why)))
         for verdict, what, *cells, why in map(words.row, findings[:MOST_ROWS])
     ]
     if len(findings) > MOST_ROWS:
@@ -43,8 +43,12 @@ def _table(findings: Sequence[Finding]) -> str:
 
 
 def _code(text: str) -> str:
-    """A name as code: what a file calls a layer mentions nobody and links nowhere."""
-    return f"<code>{escape(_cut(text))}</code>"
+    return f"<code>{_text(_cut(text))}</code>"
+
+
+def _text(text: str) -> str:
+    """Text as it is: no markup, and nobody is mentioned by what a file calls a layer."""
+    return escape(text).replace("@", "@<!-- -->")
 
 
 def _cut(text: str) -> str:

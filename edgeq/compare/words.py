@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
@@ -116,7 +117,7 @@ def fields(comparison: Comparison) -> dict[str, Any]:
         "new": _side(comparison, "new"),
         "findings": [asdict(finding) for finding in comparison.findings],
         "notes": list(comparison.notes),
-        "gate": comparison.gate.model_dump(mode="json"),  # an infinite limit becomes null
+        "gate": json.loads(comparison.gate.model_dump_json()),  # an infinite limit becomes null
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from edgeq.compare import words
@@ -14,7 +15,7 @@ from edgeq.compare.subject import Subject, subject_of
 from edgeq.errors import BadInput, CheckFailed
 from edgeq.pipeline.run_folder import REPORT, read_file, write_file
 from edgeq.report.junit import junit
-from edgeq.report.validate import read_report
+from edgeq.report.validate import read_bench, read_report
 
 MOST_BYTES = 64 << 20
 
@@ -35,9 +36,20 @@ def gate_of(path: Path) -> Gate:
 
 
 def subject_from(path: Path) -> Subject:
-    """The figures of a run's folder, or of the report in a file."""
+    """The figures of a run's folder, of the report in a file, or of what `edgeq bench` wrote."""
     file = path / REPORT if path.is_dir() else path
-    return subject_of(read_report(_read(file), where=str(file)))
+    text = _read(file)
+    read = read_bench if _is_bench(text) else read_report
+    return subject_of(read(text, where=str(file)))
+
+
+def _is_bench(text: bytes) -> bool:
+    """Whether a text says so of itself; what is wrong with it its reader says."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("kind") == "bench"
 
 
 def _read(file: Path) -> bytes:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from report_example import example, two_engines
+from report_example import bench_example, example, two_engines
 
 from edgeq.compare.compare import compare
 from edgeq.compare.finding import Comparison, Finding
 from edgeq.compare.gate import Gate, read_gate
 from edgeq.compare.subject import Subject, subject_of
-from edgeq.report.validate import read_report
+from edgeq.report.validate import read_bench, read_report
 
 Data = dict[str, Any]
 
@@ -263,3 +263,16 @@ def test_a_modelled_latency_is_compared_with_its_own_model_alone() -> None:
     assert compare(_subject(modelled("m1")), _subject(modelled("m1")), Gate()).passed
     apart = compare(_subject(modelled("m1")), _subject(modelled("m2")), Gate())
     assert "another cost model" in _find(apart, "latency").why
+
+
+def test_a_bench_is_compared_with_a_bench_and_with_a_run() -> None:
+    def bench(equal: int) -> Subject:
+        golden = [{"engine": "tflm", "count": 16, "equal": equal}]
+        return subject_of(read_bench(json.dumps(bench_example() | {"equality": golden})))
+
+    assert compare(bench(16), bench(16), Gate()).passed
+    lost = compare(bench(16), bench(15), Gate())
+    assert [f.what for f in lost.failed] == ["golden samples, tflm"] and "1 of 16 differ" in lost.failed[0].why
+    run = compare(_subject(), bench(16), Gate())
+    assert run.passed and _find(run, "accuracy").why == "NEW was not scored"
+    assert {f.rule for f in run.findings if f.verdict == "passed"} >= {"latency", "layer", "arena", "model"}
