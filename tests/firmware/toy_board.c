@@ -3,9 +3,10 @@
  * The model has 8 bytes of input and three steps: add 1, double, reverse. Step k takes 100 * (k + 1) ticks.
  * Golden sample 0 is right, golden sample 1 differs at byte 5. argv[1] says what is wrong with the board:
  * "none", "no-model", "refused", "no-goldens", "fails" (in step 1), "no-pictures", "bad-pictures" (their
- * section is damaged) or "pin": the trigger is a pin, and each '^' on the console stands for an edge of it.
- * A picture of at most 24 bytes has room. Preprocessing is nearest, and keeps a pixel's value less 128.
- * The console is stdin and stdout. A reboot starts the console anew. */
+ * section is damaged), "varies" (run n, from 0, takes n * n % 97 ticks more) or "pin": the trigger is a pin,
+ * and each '^' on the console stands for an edge of it. A picture of at most 24 bytes has room. Preprocessing
+ * is nearest, and keeps a pixel's value less 128. The console is stdin and stdout. A reboot starts the
+ * console anew. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +35,8 @@ enum { SECTION = 28 };
 static uint8_t room[24];
 static uint64_t now;
 static bool edge;
-static bool fails;
+static bool fails, varies;
+static uint64_t runs;
 static bool at_end;
 
 static eq_status fault(eq_engine *e, eq_status status, const char *what, uint32_t step, uint32_t value) {
@@ -56,6 +58,7 @@ eq_status eq_engine_run(eq_engine *e, uint32_t steps, eq_observer observer, void
             x[SIZE - 1 - i] = t;
         }
         now += 100 * (step + 1);
+        if (varies && step == STEPS - 1) now += runs * runs % 97, runs++;
         e->step_output = x;
         e->step_output_bytes = SIZE;
         if (!observer(ctx, step, x, SIZE)) break;
@@ -227,6 +230,7 @@ int main(int argc, char **argv) {
                    .name = "toy \xc3\xa9"};
     memset(e.sha256, 0xAB, sizeof e.sha256);
     fails = strcmp(wrong, "fails") == 0;
+    varies = strcmp(wrong, "varies") == 0;
     if (strcmp(wrong, "no-model") == 0) {
         e.open = false;
         fault(&e, EQ_NO_MODEL, NULL, 0, 0);

@@ -43,19 +43,6 @@ static uint32_t count(const char *s) {
     return *s == 0 && value <= EQ_BENCH_MAX ? value : 0;
 }
 
-static void row(const eq_text *out, const char *name, uint64_t value) {
-    eq_text_left(out, name, 4);
-    eq_text_u64(out, value, 14);
-    eq_text_str(out, "\r\n");
-}
-
-/* Nearest rank: the smallest sample that at least `percent` of all samples do not exceed. */
-static uint64_t percentile(const uint64_t *sorted, uint32_t n, uint32_t percent) {
-    return sorted[(n * percent + 99) / 100 - 1];
-}
-
-_Static_assert(EQ_BENCH_MAX <= (int)EQ_MAX_STEPS, "bench keeps its samples in the table of the steps' ticks");
-
 static void bench(eq_console *console, const eq_text *out, const char *arguments) {
     eq_inference *inf = console->inference;
     uint32_t n = *arguments ? count(arguments) : EQ_BENCH_DEFAULT;
@@ -64,28 +51,7 @@ static void bench(eq_console *console, const eq_text *out, const char *arguments
         return;
     }
     if (!has_model(console, out)) return;
-    uint64_t *sorted = inf->ticks, sum = 0;
-    inf->profiled = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t ticks;
-        eq_status status = eq_inference_sample(inf);
-        if (status == EQ_OK) status = eq_inference_run(inf, 0, 0, NULL, NULL, &ticks);
-        if (failed(console, out, status)) return;
-        sum += ticks;
-        uint32_t at = i;
-        for (; at > 0 && sorted[at - 1] > ticks; at--) sorted[at] = sorted[at - 1];
-        sorted[at] = ticks;
-    }
-    eq_text_left(out, "", 4);
-    eq_text_right(out, inf->hal->clock_unit, 14);
-    eq_text_str(out, "\r\n");
-    row(out, "n", n);
-    row(out, "p50", percentile(sorted, n, 50));
-    row(out, "p90", percentile(sorted, n, 90));
-    row(out, "p99", percentile(sorted, n, 99));
-    row(out, "min", sorted[0]);
-    row(out, "max", sorted[n - 1]);
-    row(out, "mean", sum / n);
+    (void)failed(console, out, eq_console_bench(inf, out, n));
 }
 
 enum { STEP_WIDTH = 4, NAME_WIDTH = 32, OP_WIDTH = 17, MACS_WIDTH = 11, TICKS_WIDTH = 14, SHARE_WIDTH = 7 };
@@ -183,7 +149,8 @@ static void reboot(eq_console *console, const eq_text *out, const char *argument
 const eq_command eq_commands[] = {
     {"help", "", "this list", help},
     {"info", "", "firmware, board, clock, kernels, model", info},
-    {"bench", "[N]", "time N inferences (10 if not given, at most 1000)", bench},
+    {"bench", "[N]", "time N inferences (10 if not given, at most 1000): figures, memory, layers by cost",
+     bench},
     {"profile", "", "time each step of one inference", profile},
     {"selftest", "", "run the golden samples and compare every byte", selftest},
     {"engine", "[NAME]", "which engine runs the model, or choose one of `info`", engine},

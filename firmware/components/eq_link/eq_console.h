@@ -19,6 +19,10 @@ typedef struct eq_console {
 void eq_console_banner(eq_console *console);
 void eq_console_char(eq_console *console, uint8_t c);
 
+/* Times `runs` inferences, at most EQ_BENCH_MAX, and prints what `edgeq bench` does: the golden samples in
+ * turn, each compared once. All runs are kept, so percentiles are exact. */
+eq_status eq_console_bench(eq_inference *inference, const eq_text *out, uint32_t runs);
+
 typedef struct eq_command {
     const char *name, *arguments, *help;
     void (*run)(eq_console *console, const eq_text *out, const char *arguments);

@@ -13,6 +13,7 @@ typedef struct eq_text {
 
 void eq_text_str(const eq_text *out, const char *s);
 void eq_text_u64(const eq_text *out, uint64_t value, uint32_t width);        /* right-aligned */
+void eq_text_count(const eq_text *out, uint64_t value, uint32_t width);      /* "1,234,567", right-aligned */
 void eq_text_percent(const eq_text *out, uint32_t permille, uint32_t width); /* "12.3%", right-aligned */
 void eq_text_left(const eq_text *out, const char *s, uint32_t width);
 void eq_text_right(const eq_text *out, const char *s, uint32_t width);

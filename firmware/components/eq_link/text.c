@@ -47,6 +47,16 @@ void eq_text_u64(const eq_text *out, uint64_t value, uint32_t width) {
     right(out, buffer + at, 20 - at, width);
 }
 
+void eq_text_count(const eq_text *out, uint64_t value, uint32_t width) {
+    char plain[20], parted[26];
+    uint32_t from = digits(value, plain), to = sizeof parted;
+    for (uint32_t at = 20, n = 0; at > from; n++) {
+        if (n && n % 3 == 0) parted[--to] = ',';
+        parted[--to] = plain[--at];
+    }
+    right(out, parted + to, (uint32_t)sizeof parted - to, width);
+}
+
 void eq_text_percent(const eq_text *out, uint32_t permille, uint32_t width) {
     eq_text_u64(out, permille / 10, width > 3 ? width - 3 : 0);
     char tail[3] = {'.', (char)('0' + permille % 10), '%'};
