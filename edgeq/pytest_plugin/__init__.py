@@ -88,8 +88,8 @@ def _edgeq_where(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def board(_edgeq_where: Where) -> Iterator[ConnectedBoard]:
-    """The board of this test run: the one behind --edgeq-port, else a virtual one."""
+def _edgeq_board(_edgeq_where: Where) -> Iterator[ConnectedBoard]:
+    """Under a name that no team has for a fixture of its own."""
     from edgeq.pytest_plugin.board import connected
 
     with ExitStack() as stack:
@@ -99,10 +99,16 @@ def board(_edgeq_where: Where) -> Iterator[ConnectedBoard]:
 
 
 @pytest.fixture(scope="session")
-def _edgeq_deployments(_edgeq_where: Where, board: ConnectedBoard) -> Deployments:
+def board(_edgeq_board: ConnectedBoard) -> ConnectedBoard:
+    """The board of this test run: the one behind --edgeq-port, else a virtual one."""
+    return _edgeq_board
+
+
+@pytest.fixture(scope="session")
+def _edgeq_deployments(_edgeq_where: Where, _edgeq_board: ConnectedBoard) -> Deployments:
     from edgeq.pytest_plugin.model import Deployments
 
-    return Deployments(_edgeq_where, board)
+    return Deployments(_edgeq_where, _edgeq_board)
 
 
 @pytest.fixture

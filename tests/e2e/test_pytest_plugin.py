@@ -87,6 +87,14 @@ def test_a_team_asserts_on_its_model(team: pytest.Pytester) -> None:
             once, again = deployed_model.run_int8(values), deployed_model.run_int8(values[0])
             assert once.shape == again.shape == (1, 1, 5, 6) and (once == again).all()
 
+        class TestOfATeamWithABoardOfItsOwn:
+            @pytest.fixture
+            def board(self):
+                return "ours"
+
+            def test_it(self, board, deployed_model):
+                assert board == "ours" and deployed_model.board.info()["kind"] == "host"
+
         def test_that_fails(deployed_model):
             assert deployed_model.latency.p50 == 7
 
@@ -95,7 +103,7 @@ def test_a_team_asserts_on_its_model(team: pytest.Pytester) -> None:
         """
     )
     told = run(team, "--edgeq-runner", "host")
-    told.assert_outcomes(passed=2, failed=2)
+    told.assert_outcomes(passed=3, failed=2)
     assert deploys(team) == ["native 3"]
     told.stdout.fnmatch_lines(
         ["*assert * == 7", "*deployed_model.run_int8(np.zeros(3))", "E *BadInput: an input of float64*"]
