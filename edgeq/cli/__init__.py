@@ -37,6 +37,7 @@ COMMANDS = (
     running.run,
     deploying.report,
     comparing.compare,
+    comparing.trend,
     hardware.virtual,
     hardware.boards,
     hardware.ports,

@@ -1,4 +1,4 @@
-"""compare: what became of a run's figures, and whether a gate lets it pass."""
+"""compare, trend: what became of a run's figures, whether a gate lets it pass, and how they went over time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import console
-from edgeq.cli.options import Json
+from edgeq.cli.options import Json, Out
 from edgeq.compare import annotations as annotate
+from edgeq.compare import trend as curves
 from edgeq.compare import words
 from edgeq.compare.finding import Comparison
+from edgeq.compare.trend_chart import trend_chart
+from edgeq.compare.trend_page import trend_html
+from edgeq.errors import BadInput
 from edgeq.pipeline import compare as compare_step
+from edgeq.pipeline.history import append, history_from, stamp
+from edgeq.pipeline.run_folder import write_file
 
 
 @console.command
@@ -28,9 +34,22 @@ def compare(
     annotations: Annotated[
         bool, typer.Option("--annotations", help="Print GitHub's annotations, as by itself in a GitHub job.")
     ] = False,
+    history: Annotated[
+        Path | None, typer.Option("--history", metavar="F.jsonl", help="Add NEW's key figures to this file.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="Of the history's entry; else the commit's.")
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option("--commit", help="Of the history's entry; else git's HEAD here.")
+    ] = None,
+    label: Annotated[str, typer.Option("--label", help="Of the history's entry: a release, say.")] = "",
     json_output: Json = False,
 ) -> None:
     """Compare two runs: latency and layers, memory, flash, accuracy, equality; exit code 1 where a gate says no."""
+    if history is None and (at or commit or label):
+        raise BadInput("--at, --commit and --label are of an entry", hint="--history history.jsonl")
+    when = stamp(at, commit, folder=Path.cwd()) if history else None
     found = compare_step.compare_files(base, new, gate)
     if markdown:
         compare_step.write_markdown(found, markdown)
@@ -38,6 +57,8 @@ def compare(
         compare_step.write_junit(found, junit)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         compare_step.append_markdown(found, Path(summary))
+    if history and when:
+        append(history, found.new, when, label)
     if json_output:
         console.print_json(words.fields(found))
     else:
@@ -63,3 +84,27 @@ def _print(found: Comparison) -> None:
         console.say(f"note: {note}")
     if found.passed:  # else it is the error
         console.say(f"{words.headline(found)}.")
+
+
+@console.command
+def trend(
+    history: Annotated[Path, typer.Argument(metavar="F.jsonl", help="What `edgeq compare --history` wrote.")],
+    output: Out = Path("trend.html"),
+    svg: Annotated[Path | None, typer.Option("--svg", help="The curves alone, as a picture.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Draw a history: the latency of each model, board and engine over time, as a page that needs nothing else."""
+    found = history_from(history)
+    series = curves.series_of(found.entries)
+    write_file(output, trend_html(found).encode())
+    if svg:
+        write_file(svg, trend_chart(series, "trend", titled=True).encode())
+    if json_output:
+        entries = [[entry.model_dump(mode="json", by_alias=True) for entry in one.entries] for one in series]
+        console.print_json({"curves": entries, "notes": list(found.notes)})
+        return
+    for one in series:
+        console.say(f"{one.title}: {curves.caption(one)}")
+    for note in found.notes:
+        console.say(f"note: {note}; kept out")
+    console.say(f"\n{output}")

@@ -12,7 +12,7 @@ from edgeq.report.model import EngineRun, Latency, Layer
 from edgeq.report.wording import percent
 
 # What is counted or computed comes out the same every time; a clock does not.
-_EXACT = ("emulated", "modelled")
+EXACT = ("emulated", "modelled")
 
 _Pair = tuple[Layer, Layer]  # the same layer in BASE and in NEW
 
@@ -46,7 +46,7 @@ def _finding(rule: Rule, what: str, run: EngineRun, judged: Judged, weight: floa
 
 def _total(base: Latency, new: Latency, gate: Gate) -> Judged:
     limit = gate.latency.total_percent / 100
-    if base.basis in _EXACT:
+    if base.basis in EXACT:
         return exact(base.p50, new.p50, limit)
     if not (base.values and new.values):
         why = f"{'NEW' if base.values else 'BASE'} does not hold the values of its runs"
@@ -79,7 +79,7 @@ def _layer(
     base, new = pair
     if limit is None:
         judged = _too_small(pair, wholes)
-    elif run.latency.basis in _EXACT:
+    elif run.latency.basis in EXACT:
         judged = exact(base.value, new.value, limit)
     else:
         judged = noisy(base.values or (base.value,), new.values or (new.value,), limit, noise, tests)

@@ -30,7 +30,7 @@ def html(report: Report) -> str:
     Every text of the report is escaped; the page forbids itself any request. The same report gives the same bytes.
     """
     latency = report.latency
-    return _template("page.html.jinja").render(
+    return template("page.html.jinja").render(
         report=report,
         scores=explain.accuracy_rows(report.accuracy) if report.accuracy else [],
         samples=report.accuracy.samples if report.accuracy else 0,
@@ -62,7 +62,7 @@ def quantisation_html(
     quantisation: Quantisation | None,
 ) -> str:
     """The page of a quantisation that went onto no board: top-1 shares by what was scored, and why they are so."""
-    return _template("quantisation.html.jinja").render(
+    return template("quantisation.html.jinja").render(
         name=wording.printable(name),
         scores=scores,
         samples=samples,
@@ -101,9 +101,11 @@ def _pictures(made: Quantisation | None) -> list[Picture]:
 
 
 @cache
-def _template(name: str) -> Template:
+def template(name: str, folder: Path | None = None) -> Template:
+    """A page's template of this folder, or of another that extends those of this one."""
+    here = Path(__file__).parent
     return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([folder, here] if folder else here),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
