@@ -49,6 +49,9 @@ class SerialTransport:
         except (serial.SerialException, OSError) as error:
             raise _not_opened(url, error) from error
         except ValueError as error:
+            if "remote rejected" in str(error):  # pyserial's words where an rfc2217 server could not do as it was asked
+                hint = "is there a real serial port behind it, with control lines?"
+                raise BoardTrouble(f"the port's server refuses: {error}", where=url, hint=hint) from error
             raise BadInput(f"not a port: {error}", where=url, hint="/dev/ttyUSB0 or socket://HOST:PORT") from error
 
     def read(self, timeout_s: float) -> bytes:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import socket
 import sys
 import threading
@@ -106,6 +107,34 @@ def test_rfc2217() -> None:
         board.reset()
         assert b"SPI_FAST_FLASH_BOOT" in read(port, 60)
         port.close()
+
+
+def test_an_rfc2217_server_without_control_lines() -> None:
+    """As ser2net in front of a pseudo-terminal: DTR stays off. It is the bench's trouble, not the user's."""
+    dtr, on, off = b"\xff\xfa\x2c\x69", b"\x08", b"\x09"
+    with (
+        FlashArray() as flash,
+        VirtualBoard(flash, listen="rfc2217://127.0.0.1:0") as board,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
+
+        def serve() -> None:
+            there = socket.create_connection((board.url.split("/")[2].split(":")[0], int(board.url.rpartition(":")[2])))
+            here, _ = server.accept()
+            with here, there:
+                ends = {here: there, there: here}
+                while True:
+                    for end in select.select(list(ends), [], [])[0]:
+                        data = end.recv(4096)
+                        if not data:
+                            return
+                        ends[end].sendall(data.replace(dtr + on, dtr + off) if end is there else data)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(BoardTrouble, match="the port's server refuses: remote rejected value"):
+            SerialTransport(f"rfc2217://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
 
 
 def test_pipe() -> None:
