@@ -34,10 +34,9 @@ from edgeq.pipeline import board as boards
 from edgeq.pipeline import deploy as deploy_step
 from edgeq.pipeline import on_board
 from edgeq.pipeline import verify as verify_step
+from edgeq.pipeline.pages import pages
 from edgeq.pipeline.prepare import QuantiseOptions
-from edgeq.pipeline.run_folder import REPORT, REPORT_HTML, REPORT_MARKDOWN, read_file, write_file
-from edgeq.report.html import html
-from edgeq.report.markdown import markdown
+from edgeq.pipeline.run_folder import REPORT, REPORT_HTML, read_file, write_file
 from edgeq.report.model import to_json
 from edgeq.report.text import bench_text, ledger_text, report_text
 from edgeq.report.validate import read_report
@@ -138,11 +137,11 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     json_output: Json = False,
 ) -> None:
-    """Show a run's report again and write its HTML and Markdown anew from report.json."""
+    """Show a run's report again and write its HTML, Markdown and JUnit anew from report.json."""
     path = run / REPORT
     found = read_report(read_file(path), where=str(path))
-    write_file(run / REPORT_HTML, html(found).encode())
-    write_file(run / REPORT_MARKDOWN, markdown(found).encode())
+    for name, page in pages(found).items():
+        write_file(run / name, page)
     if json_output:
         console.print_json(found.model_dump(mode="json", by_alias=True))
     else:

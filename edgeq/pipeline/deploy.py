@@ -15,19 +15,16 @@ from edgeq.pipeline.bench import check_runs
 from edgeq.pipeline.board import Runner
 from edgeq.pipeline.build_for import Built, Target, prepare_and_build
 from edgeq.pipeline.engines import Choice, runner_for
+from edgeq.pipeline.pages import pages
 from edgeq.pipeline.prepare import QuantiseOptions
 from edgeq.pipeline.progress import Progress
 from edgeq.pipeline.run_folder import (
     CONSOLE,
     LEDGER,
     REPORT,
-    REPORT_HTML,
-    REPORT_MARKDOWN,
     RunFolder,
 )
 from edgeq.pipeline.source import resolve
-from edgeq.report.html import html
-from edgeq.report.markdown import markdown
 from edgeq.report.model import Report, to_json
 from edgeq.report.validate import check
 from edgeq.toolchain.esp_idf import find_esp_idf
@@ -93,8 +90,8 @@ def _write(run: RunFolder, report: Report, built: Built) -> None:
     text = to_json(report)
     check(report.model_dump(mode="json", by_alias=True))
     run.write(LEDGER, hops.to_json(report.ledger.hops))
-    run.write(REPORT_HTML, html(report).encode())
-    run.write(REPORT_MARKDOWN, markdown(report).encode())
+    for name, page in pages(report).items():
+        run.write(name, page)
     prepared, target = built.prepared, built.target
     facts: dict[str, Any] = {
         "model": prepared.model.name, "board": target.board.name, "runner": target.name, "engine": target.engine,

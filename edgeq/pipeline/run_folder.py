@@ -30,10 +30,11 @@ LEDGER = "ledger.json"
 REPORT = "report.json"
 REPORT_HTML = "report.html"
 REPORT_MARKDOWN = "report.md"
+JUNIT = "junit.xml"
 LOCK = "lock.json"
 PREPROCESS_H = "preprocess.h"
 _OF_ONE_RUN = (
-    *(REPORT, REPORT_HTML, REPORT_MARKDOWN, LEDGER, LOCK),
+    *(REPORT, REPORT_HTML, REPORT_MARKDOWN, JUNIT, LEDGER, LOCK),
     *(MODEL_ONNX, TORCH_TRACE, PREPROCESS_H, BOOTLOADER, MAP),
 )
 

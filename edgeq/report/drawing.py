@@ -10,16 +10,19 @@ import io
 import re
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Drawn in these, written as variables.
-INK, MUTED, ACCENT, LINE, BAD = "#a1b2c1", "#a1b2c2", "#a1b2c3", "#a1b2c4", "#a1b2c5"
+INK, MUTED, ACCENT, LINE, BAD, TRACK, PALE = (f"#a1b2c{digit}" for digit in range(1, 8))
 _VARIABLES = {
     INK: "var(--ink, #808890)",
     MUTED: "var(--muted, #808890)",
     ACCENT: "var(--accent, #4a8fb0)",
     LINE: "var(--line, #a0a8b0)",
     BAD: "var(--bad, #b0332a)",
+    TRACK: "var(--track, #c8ccd0)",
+    PALE: "var(--pale, #9cc0d2)",
 }
 STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -28,6 +31,32 @@ STYLE: dict[Any, Any] = {
     "text.color": INK,
     "text.parse_math": False,  # a name may hold a dollar sign
 }
+
+
+WIDTH_INCHES = 5.4
+ROW_INCHES = 0.23
+
+
+def rows_figure(rows: int, *, left: float, right: float) -> tuple[Figure, Axes]:
+    """A frameless figure of rows with axes from `left` to `right` of its width, row 0 on top."""
+    figure = Figure(figsize=(WIDTH_INCHES, ROW_INCHES * max(rows, 1)))
+    figure.patch.set_alpha(0)
+    axes = figure.add_axes((left, 0.0, right - left, 1.0))
+    axes.set_axis_off()
+    axes.set_ylim(rows - 0.5, -0.5)
+    return figure, axes
+
+
+def label_row(axes: Axes, row: int, name: str, value: str) -> None:
+    """What a row is, on its left, and its figure on its right."""
+    across = axes.get_yaxis_transform()
+    axes.text(-0.03, row, name, transform=across, ha="right", va="center_baseline", color=INK)
+    axes.text(1.03, row, value, transform=across, ha="left", va="center_baseline", color=MUTED)
+
+
+def cut(text: str, most: int) -> str:
+    """`text` with an ellipsis where it is too long for its place."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def svg(figure: Figure, name: str) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from edgeq.report import explain, summary, wording
-from edgeq.report.charts import MOST_LAYERS, latency_chart, layers_chart
+from edgeq.report.charts import MOST_LAYERS, latency_chart, layers_chart, spread_chart
 from edgeq.report.histograms import histogram_chart
+from edgeq.report.memory import arena_chart, flash_chart
 from edgeq.report.model import Report
 from edgeq.report.quantisation import Moved, Quantisation
 
@@ -25,7 +26,7 @@ class Picture:
 
 
 def html(report: Report) -> str:
-    """The page: headline, latency, layers, ledger, sizes, accuracy, how to reproduce it.
+    """The page: headline, warnings, latency, layers, ledger, arena, flash, accuracy, how to reproduce it.
 
     Every text of the report is escaped; the page forbids itself any request. The same report gives the same bytes.
     """
@@ -43,13 +44,19 @@ def html(report: Report) -> str:
         basis=summary.basis(latency),
         per_mac=summary.per_mac(latency, report.model.macs),
         latency_svg=latency_chart(latency),
+        spread_svg=spread_chart(latency) if latency.values and latency.min < latency.max else None,
+        arena_svg=arena_chart(report.arena_steps) if report.arena_steps else None,
+        flash_svg=flash_chart(report.flash_map, report.board.flash_bytes) if report.flash_map else None,
+        board=summary.board_line(report.board),
+        layers=summary.page_layer_table(latency),
+        lsb=summary.lsb,
+        remark=summary.remark,
+        arena_table=summary.arena_table(report.arena_steps),
+        flash_table=summary.flash_table(report.flash_map),
         layers_svg=layers_chart(latency) if latency.layers else None,
-        layers_total=sum(layer.value for layer in latency.layers) or 1,
         most_layers=MOST_LAYERS,
         engines=summary.engine_table(report.engines),
         engine_steps=summary.step_table(report.engines),
-        lsb=summary.lsb,
-        remark=summary.remark,
         wording=wording,
     )
 

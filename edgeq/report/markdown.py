@@ -8,18 +8,32 @@ from collections.abc import Iterable
 from edgeq.report import explain, wording
 from edgeq.report.model import Report
 from edgeq.report.quantisation import Quantisation
-from edgeq.report.summary import engine_table, lsb, remark, step_table, summary_rows, verdict
+from edgeq.report.summary import (
+    arena_table,
+    engine_table,
+    flash_table,
+    lsb,
+    remark,
+    step_table,
+    summary_rows,
+    verdict,
+)
+from edgeq.report.text import histogram, memory_bars, memory_uses
 
 _MARKS = re.compile(r"([\\`*_\[\]<>|~&#$])")
 
 
 def markdown(report: Report) -> str:
-    """The page as Markdown: verdict, headline table, ledger, layers, how to reproduce it."""
+    """The page as Markdown: verdict, warnings, headline table, how the runs are spread, ledger, memory, layers, how to
+    reproduce it."""
     latency = report.latency
     parts = [
         f"# {escape(report.model.name)} on {escape(report.board.name)}",
         f"**{escape(verdict(report).text)}.**",
+        *(["\n".join(f"- Warning: {escape(warning)}" for warning in report.warnings)] if report.warnings else []),
         _table(("", ""), summary_rows(report)),
+        _drawn(memory_bars(memory_uses(report))),
+        *(["## Latency", _drawn(histogram(latency))] if latency.values else []),
         "## Equality ledger",
         _table(
             ("hop", "result", "tensors", "inputs", "max LSB", ""),
@@ -42,6 +56,10 @@ def markdown(report: Report) -> str:
                 ),
             ),
         ]
+    if report.flash_map:
+        parts += ["## Flash map", _table(*flash_table(report.flash_map))]
+    if report.arena_steps:
+        parts += ["## Arena over the steps", _table(*arena_table(report.arena_steps))]
     if report.accuracy and report.accuracy.moved:
         parts += ["## Classes that moved", _table(*explain.moved_table(report.accuracy.moved))]
     if report.quantisation:
@@ -66,6 +84,11 @@ def _quantisation(made: Quantisation) -> list[str]:
         parts += [escape(explain.training_caption(made.training)), _table(*explain.training_table(made.training))]
     parts += [_table(*explain.activation_table(made.activations)), _table(*explain.weight_table(made.weights))]
     return parts
+
+
+def _drawn(lines: Iterable[str]) -> str:
+    """Text as it is laid out."""
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def escape(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgeq.report import wording
-from edgeq.report.model import BoardFacts, Difference, EngineRun, Hop, Latency, Report
+from edgeq.report.model import ArenaStep, BoardFacts, Difference, EngineRun, FlashPart, Hop, Latency, Report
 
 COUNTS = ("instructions", "cycles")  # units that mean something per MAC
 
@@ -162,6 +162,38 @@ def layer_table(latency: Latency, most: int) -> Table:
     if rest := layers[most:]:
         rows.append(row(f"{len(rest)} more", "", sum(la.value for la in rest), sum(la.macs for la in rest)))
     return ("layer", "kernel", "share", latency.unit, "MAC", *(("per MAC",) if counted else ())), rows
+
+
+def page_layer_table(latency: Latency) -> Table:
+    """Every layer in the network's order: what ran it, its value and share, its MACs."""
+    total = sum(layer.value for layer in latency.layers) or 1
+    rows: list[tuple[str, ...]] = [
+        (
+            str(index), layer.name, layer.op, layer.kernel or "–", wording.number(layer.value),
+            wording.percent(layer.value / total), wording.number(layer.macs),
+        )
+        for index, layer in enumerate(latency.layers, start=1)
+    ]  # fmt: skip
+    return ("#", "layer", "operator", "kernel", latency.unit, "share", "MAC"), rows
+
+
+def arena_table(steps: Sequence[ArenaStep]) -> Table:
+    """The arena while each step runs."""
+    rows: list[tuple[str, ...]] = []
+    for index, step in enumerate(steps, start=1):
+        waits = step.live_bytes - step.read_bytes - step.written_bytes
+        parts = (step.live_bytes, step.read_bytes, step.written_bytes, waits)
+        rows.append((str(index), step.name, *(wording.number(count) for count in parts)))
+    return ("#", "step", "live, bytes", "read", "written", "waiting"), rows
+
+
+def flash_table(parts: Sequence[FlashPart]) -> Table:
+    """What lies where in the flash."""
+    rows: list[tuple[str, ...]] = [
+        (part.name, f"{part.offset:#08x}", wording.number(part.bytes), wording.number(part.used_bytes))
+        for part in parts
+    ]
+    return ("part", "offset", "bytes", "written"), rows
 
 
 def ledger_line(hops: tuple[Hop, ...]) -> str:

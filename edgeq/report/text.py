@@ -49,21 +49,17 @@ def bench_text(bench: BenchReport) -> list[str]:
 
 def report_text(report: Report) -> list[str]:
     """A run: the same, and accuracy, ledger, flash, what to try, what it warned of."""
-    sizes, board, runs = report.sizes, report.board, _runs(report)
+    runs = _runs(report)
     rows = [
         *what_rows(report),
         *_latency_rows(runs, report.model.macs),
         *found_rows(report),
         *_version_rows(report.versions, report.firmware),
     ]
-    uses: list[Use] = [*_arenas(runs, board.arena_bytes), ("scratch", sizes.scratch_bytes, board.scratch_bytes)]
-    # Not what is small by design: the partition table, the slots' records.
-    large = (part for part in report.flash_map if part.used_bytes and part.bytes > 0x10000)
-    uses += [(f"flash, {part.name}", part.used_bytes, part.bytes) for part in large]
     return _joined(
         pairs(rows),
         *_latencies(runs),
-        memory_bars(uses),
+        memory_bars(memory_uses(report)),
         _hints(report.quantisation) if report.quantisation else [],
         ledger_text(report.ledger.hops),
         _layers(runs),
@@ -84,6 +80,15 @@ def histogram(latency: Latency, engine: str = "") -> list[str]:
         (wording.quantity(b.low, latency.unit), f"{bar(b.count / most, _BAR):<{_BAR}}", str(b.count)) for b in found
     ]
     return columns((f"{of}from", "", "runs"), rows, names=())
+
+
+def memory_uses(report: Report) -> list[Use]:
+    """What a run takes of the board's memories."""
+    board = report.board
+    uses = [*_arenas(_runs(report), board.arena_bytes), ("scratch", report.sizes.scratch_bytes, board.scratch_bytes)]
+    # Not what is small by design: the partition table, the slots' records.
+    large = (part for part in report.flash_map if part.used_bytes and part.bytes > 0x10000)
+    return [*uses, *((f"flash, {part.name}", part.used_bytes, part.bytes) for part in large)]
 
 
 def memory_bars(uses: Iterable[Use]) -> list[str]:

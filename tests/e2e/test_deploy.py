@@ -34,7 +34,7 @@ HOPS = ["torch", "onnx", "litert", "tflm", "native-host", "native-qemu_lx6"]
 FILES = {
     "model.onnx", "model.tflite", "model.plan", "model.image", "firmware.elf", "app.bin", "partitions.bin",
     "inputs.npz", "torch-trace.npz", "console.log", "ledger.json", "lock.json",
-    "report.json", "report.html", "report.md",
+    "report.json", "report.html", "report.md", "junit.xml",
 }  # fmt: skip
 OF_TORCH = {"model.onnx", "torch-trace.npz"}
 
