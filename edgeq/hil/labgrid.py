@@ -64,10 +64,10 @@ class LabgridPlaces:
         self._note = note
 
     @contextmanager
-    def acquire(self, name: str, *, wait_s: float) -> Iterator[Borrowed]:
-        """The place for as long as the block lasts; waits up to `wait_s` seconds for whoever has it.
+    def acquire(self, name: str, *, wait_s: float, stopped: Callable[[], bool] = lambda: False) -> Iterator[Borrowed]:
+        """The place for as long as the block lasts; waits up to `wait_s` seconds for whoever has it, or till `stopped`.
 
-        Raises BoardTrouble where it does not become ours, has no serial port, or goes away before the block ends.
+        Raises BoardTrouble where it does not become ours, or has no serial port.
         """
         wanted = wanted_tags(name)
         lease = Lease(self._coordinator)
@@ -76,18 +76,10 @@ class LabgridPlaces:
             connection = Worker(self._client, self._coordinator, keep_open=lease.fd)
             with connection as worker:
                 self._give_back_leftovers(worker)
-                place = self._wait_for(worker, name, wanted, lease, wait_s)
+                place = self._wait_for(worker, name, wanted, lease, wait_s, stopped)
                 serial, powered = self._what_it_has(worker.look(), place)
                 power = (lambda: cycle_power(self._client, self._coordinator, place)) if powered else None
-                try:
-                    yield Borrowed(_url(serial, place), power)
-                except BoardTrouble as trouble:
-                    if why := self._lost(worker, place, serial):
-                        what = f"{why}: {trouble.what}"
-                        raise BoardTrouble(what, where=trouble.where, hint=trouble.hint) from trouble
-                    raise
-                if why := self._lost(worker, place, None):
-                    raise BoardTrouble(why, where=place, hint="run it again")
+                yield Borrowed(_url(serial, place), power, lambda: _lost(worker, place, serial))
         finally:
             if lease.end(given_back=connection is None or connection.given_back):
                 self._note(f"{escape(name)}: could not be given back to labgrid; the next run here will try")
@@ -123,10 +115,18 @@ class LabgridPlaces:
                 if reservation.token in tokens:
                     worker.cancel(reservation.token)
 
-    def _wait_for(self, worker: Worker, name: str, wanted: dict[str, str], lease: Lease, wait_s: float) -> str:
+    def _wait_for(
+        self,
+        worker: Worker,
+        name: str,
+        wanted: dict[str, str],
+        lease: Lease,
+        wait_s: float,
+        stopped: Callable[[], bool],
+    ) -> str:
         """The name of the place, which is then ours. The coordinator's queue is first come, first served."""
         _must_exist(worker.look(), name, wanted)
-        deadline = time.monotonic() + wait_s
+        began = time.monotonic()
         reservation = worker.reserve(wanted)
         lease.note(reservation.token)
         said = ""
@@ -136,11 +136,12 @@ class LabgridPlaces:
             if reservation.state == "allocated" and self._acquired(worker, reservation):
                 return reservation.place
             holders = _holders(worker.look(), wanted, reservation)
-            if time.monotonic() >= deadline:
+            waited_s = time.monotonic() - began
+            if waited_s >= wait_s or stopped():
                 hint = "wait longer, or ask them; `labgrid-client who` lists all"
-                raise BoardTrouble(f"the place was not free within {wait_s:.0f} s: {holders}", where=name, hint=hint)
+                raise BoardTrouble(f"the place was not free within {waited_s:.0f} s: {holders}", where=name, hint=hint)
             if holders != said:
-                self._note(f"{escape(name)}: {holders}; waiting up to {deadline - time.monotonic():.0f} s")
+                self._note(f"{escape(name)}: {holders}; waiting up to {wait_s - waited_s:.0f} s")
                 said = holders
             time.sleep(_POLL_S)
             reservation = worker.poll(reservation.token)
@@ -180,21 +181,6 @@ class LabgridPlaces:
             where=place,
             hint=f"`labgrid-client -p {escape(place)} add-named-match EXPORTER/GROUP/{SERIAL}/NAME {self._serial}`",
         )
-
-    def _lost(self, worker: Worker, place: str, serial: Resource | None) -> str:
-        """Why the place, or its port where one is given, is not ours any more; "" where it is."""
-        try:
-            view = worker.look()
-        except BoardTrouble as trouble:
-            if serial is None:  # the work is done, and nobody can say that the place was not ours
-                self._note(f"{escape(place)}: {trouble.what}")
-                return ""
-            return trouble.what
-        if not any(known.name == place and known.acquired == owner() for known in view.places):
-            return "somebody took the place away"
-        if serial is None or any(known.path == serial.path and known.avail for known in view.resources):
-            return ""
-        return f"the exporter {escape(serial.exporter)} went away"
 
 
 def wanted_tags(name: str) -> dict[str, str]:
@@ -248,6 +234,19 @@ def _is_host(host: str) -> bool:
         return "%" not in host and bool(ipaddress.ip_address(host))
     except ValueError:
         return _HOST_NAME.fullmatch(host) is not None
+
+
+def _lost(worker: Worker, place: str, serial: Resource) -> str:
+    """Why a place, or its serial port, is not ours any more; "" while it is."""
+    try:
+        view = worker.look()
+    except BoardTrouble as trouble:
+        return trouble.what
+    if not any(known.name == place and known.acquired == owner() for known in view.places):
+        return "somebody took the place away"
+    if any(known.path == serial.path and known.avail for known in view.resources):
+        return ""
+    return f"the exporter {escape(serial.exporter)} went away"
 
 
 def _must_exist(view: View, name: str, wanted: dict[str, str]) -> None:

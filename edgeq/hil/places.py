@@ -11,10 +11,12 @@ from typing import Protocol
 @dataclass(frozen=True)
 class Borrowed:
     """`port` is what pyserial opens: a device or a URL. `cycle_power` takes the board's supply away and gives it back;
-    None where nothing can."""
+    None where nothing can. `lost` says why the board is not ours any more, "" while it is: what an attempt found that
+    it was lost in is worth nothing."""
 
     port: str
     cycle_power: Callable[[], None] | None = None
+    lost: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ class PlaceState:
 class Places(Protocol):
     """Boards that somebody else hands out, by name. Every method raises BoardTrouble where that somebody fails."""
 
-    def acquire(self, name: str, *, wait_s: float) -> AbstractContextManager[Borrowed]:
-        """The place for as long as the block lasts; waits up to `wait_s` seconds for whoever has it."""
+    def acquire(
+        self, name: str, *, wait_s: float, stopped: Callable[[], bool] = lambda: False
+    ) -> AbstractContextManager[Borrowed]:
+        """The place for as long as the block lasts; waits up to `wait_s` seconds for whoever has it, or until
+        `stopped`."""
 
     def states(self) -> list[PlaceState]:
         """Every place there is; those that are free and those that are not."""
