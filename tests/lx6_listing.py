@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-_LINE = re.compile(r"^\s*([0-9a-f]+): (?:[0-9a-f]{2} )+\s*([a-z]\S*)\s*(.*)$")
+_LINE = re.compile(r"^\s*([0-9a-f]+): ((?:[0-9a-f]{2} )+)\s*([a-z]\S*)\s*(.*)$")
 _REGISTER = re.compile(r"a(?:1[0-5]|[0-9])|m[0-3]")
 
 LOADS = frozenset({"l8ui", "l16ui", "l16si", "l32i"})  # of memory; what l32r loads never changes
 STORES = frozenset({"s8i", "s16i", "s32i"})
 LOOPS = frozenset({"loop", "loopnez", "loopgtz"})
-_ONLY_READ = STORES | LOOPS | {"wsr", "ssr", "ssa8l"}
+_ONLY_READ = STORES | LOOPS | {"wsr", "ssr", "ssl", "ssa8l"}
 _KEEPS = frozenset({"movltz", "movgez", "moveqz", "movnez"})  # the first operand may stay as it was
 
 
@@ -24,6 +24,7 @@ class Instruction:
     """One of a listing; its operands as the disassembler writes them."""
 
     at: int
+    bytes: int
     name: str
     operands: tuple[str, ...]
 
@@ -65,6 +66,12 @@ class Loop:
     head: Instruction
     body: tuple[Instruction, ...]
 
+    @property
+    def begins_in_one_word(self) -> bool:
+        """Whether its first instruction does not cross a word."""
+        first = self.body[0]
+        return first.at % 4 + first.bytes <= 4
+
     def distances(self) -> Iterator[tuple[Instruction, int]]:
         """Of each load how many instructions stand between it and the first that uses it, in this turn or the next."""
         twice = self.body * 2
@@ -86,7 +93,12 @@ def listing(obj: Path) -> list[Instruction]:
     ]
     found = [_LINE.match(line) for line in _run(["llvm-objdump-22", "-d", "--mcpu=esp32", str(obj)]).splitlines()]
     instructions = [
-        Instruction(int(m[1], 16), m[2], tuple(part.split()[0] for part in m[3].split(", ")) if m[3] else ())
+        Instruction(
+            int(m[1], 16),
+            len(m[2].split()),
+            m[3],
+            tuple(part.split()[0] for part in m[4].split(", ")) if m[4] else (),
+        )
         for m in found
         if m
     ]
@@ -102,13 +114,13 @@ def assemble(source: Path, obj: Path) -> Path:
 def assemble_gnu(source: Path, obj: Path, unknown: Iterable[str]) -> Path:
     """By GNU's assembler for the LX106, with a nop for each of the instructions that this core does not have."""
     nops = "".join(f"    .macro {name} operands:vararg\n    nop\n    .endm\n" for name in sorted(unknown))
-    _run(["xtensa-lx106-elf-as", "--no-transform", "-", "-o", str(obj)], nops + preprocessed(source))
+    _run(["xtensa-lx106-elf-as", "--no-transform", "-", "-o", str(obj)], nops + preprocessed(source, "-U__clang__"))
     return obj
 
 
-def preprocessed(source: Path) -> str:
+def preprocessed(source: Path, *more: str) -> str:
     """What an assembler gets of a source."""
-    flags = ["--target=xtensa-none-elf", "-E", "-P", "-DEQ_MAC16=1", "-x", "assembler-with-cpp"]
+    flags = ["--target=xtensa-none-elf", "-E", "-P", "-DEQ_MAC16=1", "-x", "assembler-with-cpp", *more]
     return _run(["clang-22", *flags, str(source)])
 
 

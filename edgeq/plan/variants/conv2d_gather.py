@@ -12,7 +12,7 @@ from edgeq.ops.window import Window, window_of
 from edgeq.plan.variants.variant import Target, Variant, rounded
 from edgeq.plan.variants.widened import PRODUCT, WIDEN_INPUT, evenly, widening
 
-SLACK = 4 + 2  # halfwords behind the weights and behind the windows
+SLACK = 6 + 4  # halfwords around the weights and behind the windows
 
 # Instructions for each output; for each value that is widened into a line, or copied from one; for each window and
 # each row of a window.

@@ -11,10 +11,10 @@ from edgeq.ops.window import Window, window_of
 from edgeq.plan.variants.variant import Target, Variant
 from edgeq.plan.variants.widened import PRODUCT, WIDEN_INPUT, evenly, widening
 
-SLACK = 4 + 2  # halfwords behind the weights and behind the lines
+SLACK = 4 + 4  # halfwords around the weights and behind the lines
 
 # Instructions for each output and for each row of its window, for each row of the output of one channel, for each line.
-OUTPUT, WINDOW_ROW, ROW, LINE = 17, 5, 60, 60
+OUTPUT, WINDOW_ROW, ROW, LINE = 16, 5, 60, 60
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class _Tiling:
         return (rows - 1) * self.win.stride[0] + (self.win.size[0] - 1) * self.win.dilation[0] + 1
 
     def scratch_bytes(self, rows: int) -> int:
-        return 2 * (self.values + self.lines(rows) * self.line + SLACK)
+        skipped = max(self.win.stride[1] - self.win.size[1], 0) * self.channels
+        return 2 * (self.values + self.lines(rows) * self.line + skipped + SLACK)
 
 
 def offer(graph: Graph, node: Node, step: Step, target: Target) -> Iterator[Variant]:

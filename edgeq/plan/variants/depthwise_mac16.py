@@ -11,11 +11,11 @@ from edgeq.plan.variants.planes import Planes, both_ways, channels_of
 from edgeq.plan.variants.variant import Target, Variant
 
 WEIGHT_SHIFTS = (8, 2)
-BEHIND, SLACK = 4, 8  # halfwords behind each of the weights, and behind the planes
+AROUND, SLACK = 4, 8  # halfwords around each of the weights, and behind the planes
 
 # Instructions for each output, each row of its window and each product of it; for a line of outputs; for an output
 # channel in a part, and for each of its weights.
-OUTPUT, ROW, PRODUCT, LINE, CHANNEL, WEIGHT = 17, 5, 1, 70, 250, 8
+OUTPUT, ROW, PRODUCT, LINE, CHANNEL, WEIGHT = 16, 5, 1, 70, 250, 8
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class _Windows:
         return (self.planes.line.inputs(1) + phase + 3) // 4 * 4
 
     def scratch_bytes(self, lines: int) -> int:
-        weights = sum(self.planes.across.size * self.row(phase) + BEHIND for phase in range(self.phases))
-        return 2 * (weights + SLACK) + self.planes.planes_bytes(lines)
+        weights = sum(self.planes.across.size * self.row(phase) + AROUND for phase in range(self.phases))
+        after = self.phases * self.planes.line.stride  # where a window would come behind the last
+        return 2 * (weights + after + SLACK) + self.planes.planes_bytes(lines)
 
     def filtering(self, lines: int) -> float:
         """Instructions for one output channel."""

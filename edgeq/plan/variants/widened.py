@@ -12,7 +12,7 @@ from edgeq.ops.weights import bias_values
 from edgeq.plan.variants.scaled import Ints, fields_of, scaled_channels, weight_sums
 
 # Instructions for each product; for each weight that is widened, by shift; for each channel of a group besides.
-PRODUCT, WIDEN_WEIGHT, CHANNEL = 1.0, {8: 2.0, 2: 3.25}, 120
+PRODUCT, WIDEN_WEIGHT, CHANNEL = 1.0, {8: 2.25, 2: 3.5}, 120
 WIDEN_INPUT = 2.0  # for each value that is widened in fours
 SHIFTS = tuple(WIDEN_WEIGHT)  # the cheaper first
 

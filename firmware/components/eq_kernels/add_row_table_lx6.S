@@ -6,6 +6,8 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
+#include "lx6.inc"
+
 #define ELEMENTS 0 /* of eq_add_table */
 #define MULTIPLIER 4
 #define OFFSET 8
@@ -17,6 +19,7 @@
 #define B 32
 
     .macro row sign
+    align_loop
     loop a6, 1f
     l8ui a12, a3, 0
     l8ui a13, a4, 0
@@ -42,11 +45,7 @@
 1:  retw
     .endm
 
-    .text
-    .align 4
-    .global eq_add_row_table_lx6
-    .type eq_add_row_table_lx6, @function
-eq_add_row_table_lx6:
+    function eq_add_row_table_lx6
     entry a1, 32
     l32i a7, a2, A
     l32i a8, a2, B
@@ -62,6 +61,6 @@ eq_add_row_table_lx6:
     row 0
 .Lsign:
     row 1
-    .size eq_add_row_table_lx6, . - eq_add_row_table_lx6
+    end_function eq_add_row_table_lx6
 
 #endif

@@ -7,8 +7,9 @@
 #include "gather.h"
 
 enum {
-    WEIGHTS_SLACK = 4, /* halfwords behind the weights: the first four again */
-    WINDOWS_SLACK = 2  /* halfwords behind the windows, which are read */
+    WEIGHTS_SLACK =
+        6, /* halfwords around the weights: one, and the first three again, and two that are written */
+    WINDOWS_SLACK = 4 /* halfwords behind the windows, which are read */
 };
 
 /* The shape of what lies in the scratch, in halfwords. */
@@ -131,7 +132,8 @@ void eq_conv2d_s8_gather(const eq_conv2d_gather *p, const int8_t *input, const i
     const eq_window *win = &p->window;
     tiling t = tiling_of(p);
     int32_t values = (int32_t)t.values, width = p->out.width, all = p->out.height * width;
-    int16_t *wide = scratch, *lines = wide + t.filled + WEIGHTS_SLACK, *windows = lines + t.lines_in_all;
+    int16_t *wide = (int16_t *)scratch + 1, *lines = (int16_t *)scratch + t.filled + WEIGHTS_SLACK;
+    int16_t *windows = lines + t.lines_in_all;
     eq_dots dots = {.x = windows,
                     .weights = wide,
                     .quads = (int32_t)(t.filled / 4),
@@ -153,7 +155,10 @@ void eq_conv2d_s8_gather(const eq_conv2d_gather *p, const int8_t *input, const i
         }
         dots.pixels = last - first;
         for (int32_t c = 0; c < p->out.channels; c++) {
-            eq_widen_channel(weights, c, p->out.channels, values, p->weight_shift, wide);
+            if (is_direct(p))
+                eq_widen_channel(weights + c * values, values, p->weight_shift, wide);
+            else
+                eq_widen_channel_natural(weights, c, p->out.channels, values, p->weight_shift, wide);
             EQ_FAST(eq_dots_s16)(&dots, &p->channels[c], output + first * p->out.channels + c);
         }
     }

@@ -4,8 +4,8 @@
 #include "gather.h"
 
 enum {
-    WEIGHTS_SLACK = 4, /* halfwords behind the weights: the first four again */
-    LINES_SLACK = 2    /* halfwords behind the lines, which are read */
+    WEIGHTS_SLACK = 4, /* halfwords around the weights: one, and the first three again */
+    LINES_SLACK = 4    /* halfwords of the window that would come next, which are read */
 };
 
 /* Of what lies in the scratch, in halfwords and lines. */
@@ -28,7 +28,9 @@ static tiling tiling_of(const eq_conv2d_mac16 *p) {
 
 uint64_t eq_conv2d_s8_mac16_scratch(const eq_conv2d_mac16 *p) {
     tiling t = tiling_of(p);
-    return 2 * (t.values + WEIGHTS_SLACK + t.lines * t.line + LINES_SLACK);
+    int32_t stride = p->window.stride_w, width = p->window.width;
+    uint64_t skipped = stride > width ? (uint64_t)(stride - width) * (uint32_t)p->in.channels : 0;
+    return 2 * (t.values + WEIGHTS_SLACK + t.lines * t.line + skipped + LINES_SLACK);
 }
 
 /* A line: that row of the input, or of the padding above or below. */
@@ -50,7 +52,7 @@ void eq_conv2d_s8_mac16(const eq_conv2d_mac16 *p, const int8_t *input, const int
     const eq_window *win = &p->window;
     tiling t = tiling_of(p);
     int32_t values = (int32_t)t.values, line = (int32_t)t.line, row_bytes = p->out.width * p->out.channels;
-    int16_t *wide = scratch, *lines = wide + values + WEIGHTS_SLACK;
+    int16_t *wide = (int16_t *)scratch + 1, *lines = (int16_t *)scratch + values + WEIGHTS_SLACK;
     eq_line_dots dots = {.weights = wide,
                          .quads = win->width * p->in.channels / 4,
                          .rows = win->height,
@@ -66,7 +68,7 @@ void eq_conv2d_s8_mac16(const eq_conv2d_mac16 *p, const int8_t *input, const int
         int32_t spanned = (rows - 1) * win->stride_h + (win->height - 1) * win->dilation_h + 1;
         for (int32_t i = 0; i < spanned; i++) widen_row(p, input, top + i, line, lines + i * line);
         for (int32_t c = 0; c < p->out.channels; c++) {
-            eq_widen_channel(weights, c, p->out.channels, values, p->weight_shift, wide);
+            eq_widen_channel(weights + c * values, values, p->weight_shift, wide);
             for (int32_t i = 0; i < rows; i++) {
                 dots.x = lines + i * win->stride_h * line;
                 EQ_FAST(eq_line_dots_s16)(&dots, &p->channels[c], output + (first + i) * row_bytes + c);

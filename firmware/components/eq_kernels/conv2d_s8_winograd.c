@@ -8,7 +8,10 @@
 #include "eq_kernels.h"
 #include "winograd.h"
 
-enum { PATCH_CHANNELS = 16 }; /* of a patch that is copied: one that reaches beyond the input */
+enum {
+    PATCH_CHANNELS = 16, /* of a patch that is copied: one that reaches beyond the input */
+    AROUND = 2           /* halfwords: one in front of the input's tiles, and one behind them */
+};
 
 /* One of the two sizes of tiles. */
 typedef struct method {
@@ -52,13 +55,14 @@ static int32_t patch_bytes(int32_t side, int32_t depth) {
 static uint64_t scratch_of(int32_t side, const eq_conv2d_winograd *p) {
     uint64_t tile = (uint64_t)positions(side) * (uint32_t)p->depth * 2, outputs = (uint64_t)(side * side) * 4;
     uint64_t of_tiles = tile + outputs * ((uint64_t)(uint32_t)p->block + 1) + sizeof(eq_winograd_place);
-    return tile + (uint64_t)(uint32_t)p->tiles * of_tiles + (uint32_t)patch_bytes(side, p->depth);
+    return tile + (uint64_t)(uint32_t)p->tiles * of_tiles + 2 * AROUND +
+           (uint32_t)patch_bytes(side, p->depth);
 }
 
 static void lay_out(work *k, const eq_conv2d_winograd *p, void *scratch) {
     int32_t side = k->how->side, tile = positions(side) * p->depth, outputs = side * side;
-    k->x = scratch;
-    k->w = k->x + p->tiles * tile;
+    k->x = (int16_t *)scratch + 1;
+    k->w = k->x + p->tiles * tile + 1;
     k->sums = (int32_t *)(void *)(k->w + tile);
     k->corrections = k->sums + p->block * p->tiles * outputs;
     k->places = (eq_winograd_place *)(void *)(k->corrections + p->tiles * outputs);

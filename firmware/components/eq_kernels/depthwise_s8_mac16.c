@@ -7,8 +7,9 @@
 #include "gather.h"
 
 enum {
-    BEHIND = 4, /* halfwords behind the weights: the first four again */
-    SLACK = 8   /* halfwords behind the planes, which are read and multiplied by zero */
+    AGAIN = 3,      /* halfwords behind the weights: the first again */
+    AROUND = 1 + 3, /* those, and one in front of the weights, which begin in the second half of a word */
+    SLACK = 8       /* halfwords behind the planes, which are read and multiplied by zero */
 };
 
 /* The weights of windows that begin at an even place of a line, and at an odd one. */
@@ -28,7 +29,7 @@ static int32_t quads(const eq_side *line, int32_t phase) {
 
 /* Halfwords. */
 static int32_t spread_size(const eq_side *line, const eq_side *across, int32_t phase) {
-    return across->size * 4 * quads(line, phase) + BEHIND;
+    return across->size * 4 * quads(line, phase) + AROUND;
 }
 
 static int32_t weights_size(const eq_side *line, const eq_side *across) {
@@ -39,7 +40,9 @@ static int32_t weights_size(const eq_side *line, const eq_side *across) {
 
 uint64_t eq_depthwise_s8_mac16_scratch(const eq_depthwise_mac16 *p) {
     eq_side line = eq_side_along(p, true), across = eq_side_along(p, false);
-    return eq_planes_bytes(p) + sizeof(int16_t) * (uint64_t)(weights_size(&line, &across) + SLACK);
+    int32_t next = phases(&line) * line.stride; /* to the window behind the last, which is read, too */
+    uint64_t values = (uint32_t)(weights_size(&line, &across) + next + SLACK);
+    return eq_planes_bytes(p) + sizeof(int16_t) * values;
 }
 
 /* One output channel's weights where the dots want them; what lies between is zero before and stays so. */
@@ -53,7 +56,7 @@ static void lay_out(const eq_depthwise_mac16 *p, const eq_planes_part *part, con
         for (int32_t c = 0; c < line->size; c++, from += line->tap, at += line->dilation)
             *at = (int16_t)(*from * (1 << p->weight_shift));
     }
-    memcpy(to->weights + part->across.size * row, to->weights, BEHIND * sizeof(int16_t));
+    memcpy(to->weights + part->across.size * row, to->weights, AGAIN * sizeof(int16_t));
 }
 
 /* All windows of one channel that begin at even places, or at odd ones. */
@@ -104,6 +107,9 @@ void eq_depthwise_s8_mac16(const eq_depthwise_mac16 *p, const int8_t *input, con
     int16_t *wide = scratch;
     int32_t size = weights_size(&line, &across);
     memset(wide, 0, (size_t)size * sizeof *wide);
-    filter f = {weights, {{wide, quads(&line, 0)}, {wide + spread_size(&line, &across, 0), quads(&line, 1)}}};
+    filter f = {
+        weights,
+        {{wide + 1, quads(&line, 0)}, {wide + 1 + spread_size(&line, &across, 0), quads(&line, 1)}},
+    };
     eq_for_planes(p, input, output, wide + size, filter_channels, &f);
 }

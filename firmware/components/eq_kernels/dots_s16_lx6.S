@@ -3,20 +3,22 @@
  *   a2  stride      a3  down        a4  x          a5  weights     a6  their second word
  *   a7  quads       a8, a9 free     a10 multiplier a11 up          a12 end of the outputs
  *   a14 start       a15 output      sar shift
- *   m0, m1  pairs of x: (x0, x1), (x2, x3)      m2, m3  pairs of weights: (w0, w1), (w2, w3), as they lie
+ *   m0, m1  pairs of x: (x0, x1), (x2, x3)      m2, m3  pairs of weights: (w-1, w0), (w1, w2), as they lie
  *
- * A turn of the loop, four products; what each instruction loads is used two or three instructions later.
+ * A turn of the loop, four products. Pairs of x and of weights begin in turns, so that a load has two instructions
+ * before its use.
  *
- *   loads m1 with (x2,x3)     used in the third and fourth
- *   loads m0 with (x4,x5)     the next turn's first and second
- *   loads m2 with (w4,w5)     the next turn's first and second (or third)
- *   loads m3 with (w6,w7)     the next turn's third (or second) and fourth
+ *   first    x0 * w0    loads m2 with (w3, w4)     used in the fourth and the next turn's first
+ *   second   x1 * w1    loads m0 with (x4, x5)     the next turn's first and second
+ *   third    x2 * w2    loads m3 with (w5, w6)     the next turn's second and third
+ *   fourth   x3 * w3    loads m1 with (x6, x7)     the next turn's third and fourth
  *
- * x runs on from window to window, and behind the weights their first four stand once more: what a window's last turn
- * has loaded is what the next window begins with. No pair is read, loaded and read again in one turn: QEMU 7.2 would
- * go on with the old one (docs/kernels.md). Only the low 32 bits of the accumulator count, as in C. */
+ * x runs on from window to window, and behind the weights their first three stand once more: what a window's last turn
+ * has loaded is what the next window begins with. Only the low 32 bits of the accumulator count, as in C. */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
+
+#include "lx6.inc"
 
 #define X 0
 #define WEIGHTS 4
@@ -33,24 +35,25 @@
 #define DOWN 12
 #define SHIFT 16
 
-    /* x grouped as the weights: (x0,x2) (x1,x3) by (w0,w2) (w1,w3) */
+    /* x grouped as the weights: (x0,x2) (x1,x3) by (,w0) (w2,w1) (w3,) */
     .macro grouped
-    mula.dd.ll.ldinc m1, a4, m0, m2
-    mula.dd.hh.ldinc m0, a4, m0, m2
-    mula.dd.ll.ldinc m2, a5, m1, m3
-    mula.dd.hh.ldinc m3, a5, m1, m3
+    mula.dd.lh.ldinc m2, a5, m0, m2
+    mula.dd.hl.ldinc m0, a4, m0, m3
+    mula.dd.lh.ldinc m3, a5, m1, m3
+    mula.dd.hl.ldinc m1, a4, m1, m2
     .endm
 
-    /* x in its natural order: (x0,x1) (x2,x3) by (w0,w2) (w1,w3) */
+    /* x in its natural order: (x0,x1) (x2,x3) by (,w0) (w1,w3) (w2,) */
     .macro natural
-    mula.dd.ll.ldinc m1, a4, m0, m2
+    mula.dd.lh.ldinc m2, a5, m0, m2
     mula.dd.hl.ldinc m0, a4, m0, m3
-    mula.dd.lh.ldinc m2, a5, m1, m2
     mula.dd.hh.ldinc m3, a5, m1, m3
+    mula.dd.ll.ldinc m1, a4, m1, m2
     .endm
 
     /* All pixels, of sums that round alike whatever their sign, to [-128, 127]. */
     .macro pixels_alike order
+    align_loop
 1:  loop a7, 2f
     \order
 2:  rsr.acclo a8
@@ -68,6 +71,7 @@
 
     /* To [-128, 127]. */
     .macro pixels_signed order
+    align_loop
 1:  loop a7, 2f
     \order
 2:  rsr.acclo a8
@@ -87,6 +91,7 @@
 
     /* To any range, whose ends are on the stack. */
     .macro pixels_ranged order
+    align_loop
 1:  loop a7, 2f
     \order
 2:  rsr.acclo a8
@@ -106,11 +111,7 @@
     retw
     .endm
 
-    .text
-    .align 4
-    .global eq_dots_s16_lx6
-    .type eq_dots_s16_lx6, @function
-eq_dots_s16_lx6:
+    function eq_dots_s16_lx6
     entry a1, 48
     mov a15, a4
     l32i a14, a3, START
@@ -122,9 +123,10 @@ eq_dots_s16_lx6:
     l32i a4, a2, X
     l32i a6, a2, WEIGHTS
     addi a4, a4, -4 /* ldinc adds before it loads */
-    addi a5, a6, -4
-    addi a6, a6, 4
+    addi a5, a6, -6 /* and the first weight is a word's second half */
+    addi a6, a6, 2
     ldinc m0, a4
+    ldinc m1, a4
     ldinc m2, a5
     ldinc m3, a5
     wsr.acclo a14
@@ -159,6 +161,6 @@ eq_dots_s16_lx6:
     pixels_signed natural
 .Lnatural_ranged:
     pixels_ranged natural
-    .size eq_dots_s16_lx6, . - eq_dots_s16_lx6
+    end_function eq_dots_s16_lx6
 
 #endif

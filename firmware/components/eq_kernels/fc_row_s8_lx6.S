@@ -10,6 +10,8 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
+#include "lx6.inc"
+
 #define X 0
 #define WEIGHTS 4
 #define QUADS 8
@@ -26,11 +28,7 @@
 #define SHIFT 16
 #define CHANNEL_BYTES 20
 
-    .text
-    .align 4
-    .global eq_fc_row_s8_lx6
-    .type eq_fc_row_s8_lx6, @function
-eq_fc_row_s8_lx6:
+    function eq_fc_row_s8_lx6
     entry a1, 32
     mov a14, a3
     l32i a15, a2, OUTPUTS
@@ -55,6 +53,7 @@ eq_fc_row_s8_lx6:
     l32i a13, a2, HIGH
     l32i a2, a2, OFFSET
 
+    align_loop 15
 .Loutput:
     l32i a8, a3, START
     ldinc m2, a5
@@ -94,6 +93,6 @@ eq_fc_row_s8_lx6:
     addi a14, a14, 1
     bne a14, a15, .Loutput
     retw
-    .size eq_fc_row_s8_lx6, . - eq_fc_row_s8_lx6
+    end_function eq_fc_row_s8_lx6
 
 #endif

@@ -1,13 +1,16 @@
 /* eq_line_dots_s16 with MAC16, its turn of four products that of dots_s16_lx6.S.
  *
- *   a2  stride      a3  down        a4  x           a5  weights       a6  window, one word before its x
- *   a7  quads       a8, a9 free     a10 multiplier  a11 rows left     a12 end of the outputs
+ *   a2  stride      a3  down        a4  x           a5  weights       a6  the next window, one word before its x
+ *   a7  quads but the last     a8, a9 free     a10 multiplier  a11 rows left     a12 end of the outputs
  *   a13 from the end of a row to the word before the next             a14 start     a15 output      sar shift
  *   m0, m1  pairs of x              m2, m3  pairs of weights, both grouped
  *
- * Of x each row begins anew; the weights run on, and behind them their first four stand once more. */
+ * Of x each row begins anew: its last four products load the next row's first four values, or the next window's. The
+ * weights run on, and behind them their first three stand once more. */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
+
+#include "lx6.inc"
 
 #define X 0
 #define WEIGHTS 4
@@ -34,35 +37,35 @@
 #define AT_LOW 16
 #define AT_HIGH 20
 
+    .macro four
+    mula.dd.lh.ldinc m2, a5, m0, m2
+    mula.dd.hl.ldinc m0, a4, m0, m3
+    mula.dd.lh.ldinc m3, a5, m1, m3
+    mula.dd.hl.ldinc m1, a4, m1, m2
+    .endm
+
     /* One window's rows, and its sum scaled down: what both ends of the loop have in common. */
     .macro window
-    mov a4, a6
+    l32i a9, a1, AT_STEP
     l32i a11, a1, AT_ROWS
-2:  ldinc m0, a4
-    addi a11, a11, -1
-    loop a7, 3f
-    mula.dd.ll.ldinc m1, a4, m0, m2
-    mula.dd.hh.ldinc m0, a4, m0, m2
-    mula.dd.ll.ldinc m2, a5, m1, m3
-    mula.dd.hh.ldinc m3, a5, m1, m3
+    add a6, a6, a9
+2:  addi a11, a11, -1
+    loopnez a7, 3f
+    four
 3:  add a4, a4, a13
+    moveqz a4, a6, a11
+    four
     bnez a11, 2b
     rsr.acclo a8
     l32i a9, a1, AT_UP
     mulsh a8, a8, a10
     l32i a5, a1, AT_WEIGHTS
     wsr.acclo a14
-    l32i a11, a1, AT_STEP
     movltz a9, a3, a8
     add a8, a8, a9
-    add a6, a6, a11
     .endm
 
-    .text
-    .align 4
-    .global eq_line_dots_s16_lx6
-    .type eq_line_dots_s16_lx6, @function
-eq_line_dots_s16_lx6:
+    function eq_line_dots_s16_lx6
     entry a1, 64
     mov a15, a4
     l32i a14, a3, START
@@ -76,7 +79,10 @@ eq_line_dots_s16_lx6:
     l32i a5, a2, WEIGHTS
     l32i a7, a2, QUADS
     addi a6, a6, -4 /* ldinc adds before it loads */
-    addi a5, a5, -4
+    addi a5, a5, -6 /* and the first weight is a word's second half */
+    mov a4, a6
+    ldinc m0, a4
+    ldinc m1, a4
     ldinc m2, a5
     ldinc m3, a5
     s32i a5, a1, AT_WEIGHTS
@@ -88,7 +94,7 @@ eq_line_dots_s16_lx6:
     l32i a13, a2, PITCH
     slli a8, a7, 3
     sub a13, a13, a8
-    addi a13, a13, -4
+    addi a7, a7, -1
     l32i a8, a2, PIXELS
     l32i a9, a2, STRIDE
     mull a12, a8, a9
@@ -102,6 +108,7 @@ eq_line_dots_s16_lx6:
     addmi a8, a8, -256 /* -1 for the whole range */
     bnei a8, -1, .Lranged
 
+    align_loop 12
 .Lwhole:
     window
     sra a8, a8
@@ -111,6 +118,7 @@ eq_line_dots_s16_lx6:
     bne a15, a12, .Lwhole
     retw
 
+    align_loop 12
 .Lranged:
     window
     l32i a9, a1, AT_LOW
@@ -122,6 +130,6 @@ eq_line_dots_s16_lx6:
     add a15, a15, a2
     bne a15, a12, .Lranged
     retw
-    .size eq_line_dots_s16_lx6, . - eq_line_dots_s16_lx6
+    end_function eq_line_dots_s16_lx6
 
 #endif

@@ -4,14 +4,13 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
-    .text
-    .align 4
-    .global eq_lut_row_s8_lx6
-    .type eq_lut_row_s8_lx6, @function
-eq_lut_row_s8_lx6:
+#include "lx6.inc"
+
+    function eq_lut_row_s8_lx6
     entry a1, 32
     srli a10, a5, 2
     extui a5, a5, 0, 2
+    align_loop
     loopnez a10, .Lfours_end
     l8ui a6, a3, 0
     l8ui a7, a3, 1
@@ -37,16 +36,19 @@ eq_lut_row_s8_lx6:
     addi a4, a4, 4
 .Lfours_end:
     addi a4, a4, -1
-    loopnez a5, .Lend
+    align_loop
+    loopnez a5, .Lend /* three turns at most */
     l8ui a6, a3, 0
     addi a3, a3, 1
+    nop
     sext a6, a6, 7
     add a6, a6, a2
     l8ui a6, a6, 0
     addi a4, a4, 1
+    nop
     s8i a6, a4, 0
 .Lend:
     retw
-    .size eq_lut_row_s8_lx6, . - eq_lut_row_s8_lx6
+    end_function eq_lut_row_s8_lx6
 
 #endif

@@ -5,6 +5,8 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
+#include "lx6.inc"
+
 #define A_ZERO_POINT 0 /* of eq_mul_scaled */
 #define B_ZERO_POINT 4
 #define MIN 8
@@ -14,11 +16,7 @@
 #define DOWN 28
 #define SHIFT 32
 
-    .text
-    .align 4
-    .global eq_mul_row_s8_lx6
-    .type eq_mul_row_s8_lx6, @function
-eq_mul_row_s8_lx6:
+    function eq_mul_row_s8_lx6
     entry a1, 32
     srli a8, a7, 1
     extui a7, a7, 0, 1
@@ -34,6 +32,7 @@ eq_mul_row_s8_lx6:
     l32i a6, a2, MIN
     l32i a2, a2, MAX
     addi a5, a5, -1
+    align_loop
     loop a13, .Lend
     l8ui a12, a3, 0
     l8ui a13, a4, 0
@@ -56,6 +55,6 @@ eq_mul_row_s8_lx6:
     s8i a12, a5, 0
 .Lend:
     retw
-    .size eq_mul_row_s8_lx6, . - eq_mul_row_s8_lx6
+    end_function eq_mul_row_s8_lx6
 
 #endif

@@ -9,6 +9,8 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
+#include "lx6.inc"
+
 #define LINES 0 /* of eq_plane3x3 */
 #define OUTPUTS 4
 #define OUTPUT_STEP 8
@@ -113,6 +115,7 @@
     wsr.\m a10
     .endm
 
+#define LINE_BYTES 27 /* of begin_line */
     .macro begin_line
     l32i a4, a1, AT_LINE
     l32i a8, a1, AT_LINE_STEP
@@ -190,6 +193,7 @@
     .endm
 
     .macro whole_lines_of_stride_1 sign
+    align_loop LINE_BYTES + 12
 1:  begin_line
     l32i a8, a4, 0
     srli a9, a10, 1
@@ -205,6 +209,7 @@
     .endm
 
     .macro lines_of_stride_1 sign
+    align_loop LINE_BYTES + 3
 1:  begin_line
     srli a10, a10, 1
     loopnez a10, 2f
@@ -217,6 +222,7 @@
     .endm
 
     .macro lines_of_stride_2 sign, ranged
+    align_loop LINE_BYTES
 1:  begin_line
     loop a10, 2f
     at_low \sign, \ranged
@@ -224,11 +230,7 @@
 2:  end_line 1b
     .endm
 
-    .text
-    .align 4
-    .global eq_plane3x3_s16_lx6
-    .type eq_plane3x3_s16_lx6, @function
-eq_plane3x3_s16_lx6:
+    function eq_plane3x3_s16_lx6
     entry a1, 64
     s32i a4, a1, AT_LINE
     s32i a5, a1, AT_OUTPUT
@@ -286,6 +288,6 @@ eq_plane3x3_s16_lx6:
     lines_of_stride_2 0, 1
 .Lstride_2_both:
     lines_of_stride_2 1, 1
-    .size eq_plane3x3_s16_lx6, . - eq_plane3x3_s16_lx6
+    end_function eq_plane3x3_s16_lx6
 
 #endif

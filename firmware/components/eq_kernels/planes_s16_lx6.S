@@ -6,6 +6,8 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
+#include "lx6.inc"
+
 #define FROM 0
 #define STEP 4
 #define LINE_STEP 8
@@ -16,11 +18,7 @@
 
 #define PLANE 124 /* bytes of EQ_PLANE_LINE */
 
-    .text
-    .align 4
-    .global eq_planes_s16_lx6
-    .type eq_planes_s16_lx6, @function
-eq_planes_s16_lx6:
+    function eq_planes_s16_lx6
     entry a1, 32
     l32i a3, a2, FROM
     l32i a4, a2, STEP
@@ -32,6 +30,7 @@ eq_planes_s16_lx6:
 .Lline:
     mov a9, a3
     addi a10, a6, -2
+    align_loop
     loop a15, .Lpixel_end
     l32i a11, a9, 0
     add a9, a9, a4
@@ -52,6 +51,6 @@ eq_planes_s16_lx6:
     addi a7, a7, -1
     bnez a7, .Lline
     retw
-    .size eq_planes_s16_lx6, . - eq_planes_s16_lx6
+    end_function eq_planes_s16_lx6
 
 #endif

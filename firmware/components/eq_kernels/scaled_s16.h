@@ -19,4 +19,9 @@ static inline int32_t eq_grouped(int32_t i) {
     return (i & ~3) | (i & 1) << 1 | (i >> 1 & 1);
 }
 
+/* Where a weight stands for values in their natural order: the first alone, the others grouped. */
+static inline int32_t eq_natural(int32_t i) {
+    return i ? 1 + eq_grouped(i - 1) : 0;
+}
+
 #endif

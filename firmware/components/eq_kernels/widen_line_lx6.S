@@ -2,14 +2,13 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
-    .text
-    .align 4
-    .global eq_widen_line_lx6
-    .type eq_widen_line_lx6, @function
-eq_widen_line_lx6:
+#include "lx6.inc"
+
+    function eq_widen_line_lx6
     entry a1, 32
     movi a6, 128
     srli a5, a3, 2
+    align_loop
     loopnez a5, .Lfour_end
     l8ui a8, a2, 0
     l8ui a9, a2, 1
@@ -27,14 +26,16 @@ eq_widen_line_lx6:
     addi a4, a4, 8
 .Lfour_end:
     extui a5, a3, 0, 2
+    addi a4, a4, -2
+    align_loop
     loopnez a5, .Lone_end
     l8ui a8, a2, 0
     addi a2, a2, 1
+    addi a4, a4, 2
     xor a8, a8, a6
     s16i a8, a4, 0
-    addi a4, a4, 2
 .Lone_end:
     retw
-    .size eq_widen_line_lx6, . - eq_widen_line_lx6
+    end_function eq_widen_line_lx6
 
 #endif

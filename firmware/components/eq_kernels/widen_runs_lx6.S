@@ -4,11 +4,9 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
-    .text
-    .align 4
-    .global eq_widen_runs_lx6
-    .type eq_widen_runs_lx6, @function
-eq_widen_runs_lx6:
+#include "lx6.inc"
+
+    function eq_widen_runs_lx6
     entry a1, 32
     movi a14, 255
     slli a15, a14, 16
@@ -21,6 +19,7 @@ eq_widen_runs_lx6:
     srli a7, a5, 1
 .Lrun:
     mov a13, a2
+    align_loop
     loopnez a7, .Lpair_end
     l32i a8, a13, 0
     l32i a9, a13, 4
@@ -57,6 +56,6 @@ eq_widen_runs_lx6:
     addi a3, a3, -1
     bnez a3, .Lrun
     retw
-    .size eq_widen_runs_lx6, . - eq_widen_runs_lx6
+    end_function eq_widen_runs_lx6
 
 #endif

@@ -2,8 +2,6 @@
 #include "scaled_s16.h"
 
 void eq_widen_weights(const int8_t *from, int32_t count, int32_t shift, int16_t *to) {
-    int32_t filled = (count + 3) / 4 * 4;
-    for (int32_t i = 0; i < filled; i++)
-        to[eq_grouped(i)] = (int16_t)(i < count ? from[i] * (1 << shift) : 0);
-    for (int32_t i = 0; i < 4; i++) to[filled + i] = to[i];
+    for (int32_t i = 0; i < count; i++) to[eq_grouped(i)] = (int16_t)(from[i] * (1 << shift));
+    for (int32_t i = 0; i < 3; i++) to[count + i] = to[i];
 }

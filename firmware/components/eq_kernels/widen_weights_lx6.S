@@ -1,56 +1,73 @@
-/* eq_widen_weights: four weights of a word as two pairs of halfwords, two words a turn.
+/* eq_widen_weights: four weights of a word as two pairs of halfwords, two words a turn. A word that is stored has the
+ * second half of the pair before and the first half of the next.
  *
- *   a2 from    a4 shift, free    a5 to    a6 its beginning, its end    a7 pairs of words
- *   a8, a9 words as they lie     a12, a13 words of weights             a10, a11, a14, a15 constants */
+ *   a2 from    a4 shift, free    a5 to    a6 its beginning    a7 words    a8 the second pair, the word before's at first
+ *   a9 the first pair            a12, a13 words as they lie   a3 a word that is stored      a10, a11, a15 constants
+ *   sar 16 */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
-    .text
-    .align 4
-    .global eq_widen_weights_lx6
-    .type eq_widen_weights_lx6, @function
-eq_widen_weights_lx6:
+#include "lx6.inc"
+
+    /* Times 256: byte 0 and 2, and byte 1 and 3, as the upper halves of halfwords. */
+    .macro by_256 word, at
+    slli a9, \word, 8
+    and a9, a9, a10
+    src a3, a9, a8
+    and a8, \word, a10
+    s32i a3, a5, \at
+    src a3, a8, a9
+    s32i a3, a5, \at + 4
+    .endm
+
+    /* Times 4: bytes + 128 come as 0 to 255; four times that plus 0x7e00, with the upper bit turned, is 4 (b). */
+    .macro by_four word, at
+    xor \word, \word, a4
+    and a9, \word, a11
+    srli \word, \word, 8
+    and \word, \word, a11
+    addx4 a9, a9, a10
+    addx4 \word, \word, a10
+    xor a9, a9, a15
+    src a3, a9, a8
+    xor a8, \word, a15
+    s32i a3, a5, \at
+    src a3, a8, a9
+    s32i a3, a5, \at + 4
+    .endm
+
+    .macro words how
+    bbci a7, 0, 1f
+    l32i a12, a2, 0
+    addi a2, a2, 4
+    \how a12, 16
+    addi a5, a5, 8
+1:  srli a7, a7, 1
+    align_loop
+    loopnez a7, 2f
+    l32i a12, a2, 0
+    l32i a13, a2, 4
+    addi a2, a2, 8
+    addi a5, a5, 16
+    \how a12, 0
+    \how a13, 8
+2:
+    .endm
+
+    function eq_widen_weights_lx6
     entry a1, 32
-    addi a3, a3, 3
-    srli a3, a3, 2  /* words */
-    slli a6, a3, 3
-    add a6, a6, a5  /* where the first four stand again */
-    addi a7, a3, 1
-    srli a7, a7, 1
-    ssa8l a2
-    extui a8, a2, 0, 2
-    sub a2, a2, a8
-    l32i a8, a2, 0
+    srli a7, a3, 2
+    addi a6, a5, -2
+    addi a5, a5, -18
+    ssai 16
     movi a11, 255
     slli a10, a11, 16
     or a11, a11, a10 /* 0x00ff00ff */
     slli a10, a11, 8 /* 0xff00ff00 */
-    mov a3, a5
-    addi a5, a5, -16
     bnei a4, 8, .Lby_four
-
-    /* Times 256: byte 0 and 2, and byte 1 and 3, as the upper halves of halfwords. */
-    loop a7, .Lby_256_end
-    l32i a9, a2, 4
-    addi a2, a2, 8
-    addi a5, a5, 16
-    src a12, a9, a8
-    l32i a8, a2, 0
-    slli a14, a12, 8
-    and a12, a12, a10
-    and a14, a14, a10
-    src a13, a8, a9
-    s32i a12, a5, 4
-    s32i a14, a5, 0
-    slli a15, a13, 8
-    and a13, a13, a10
-    and a15, a15, a10
-    s32i a13, a5, 12
-    s32i a15, a5, 8
-.Lby_256_end:
+    words by_256
     j .Lagain
 
-    /* Times 4: bytes + 128 come as 0 to 255; four times that plus 0x7e00, with the upper bit turned, is 4 (b). */
 .Lby_four:
     movi a4, 0x7e
     slli a10, a4, 8
@@ -63,41 +80,17 @@ eq_widen_weights_lx6:
     or a4, a4, a14   /* 0x80808080 */
     slli a14, a11, 8
     and a15, a4, a14 /* 0x80008000 */
-    loop a7, .Lby_four_end
-    l32i a9, a2, 4
-    addi a2, a2, 8
-    addi a5, a5, 16
-    src a12, a9, a8
-    l32i a8, a2, 0
-    xor a12, a12, a4
-    and a14, a12, a11
-    srli a12, a12, 8
-    and a12, a12, a11
-    addx4 a14, a14, a10
-    addx4 a12, a12, a10
-    xor a14, a14, a15
-    xor a12, a12, a15
-    src a13, a8, a9
-    s32i a14, a5, 0
-    s32i a12, a5, 4
-    xor a13, a13, a4
-    and a14, a13, a11
-    srli a13, a13, 8
-    and a13, a13, a11
-    addx4 a14, a14, a10
-    addx4 a13, a13, a10
-    xor a14, a14, a15
-    xor a13, a13, a15
-    s32i a14, a5, 8
-    s32i a13, a5, 12
-.Lby_four_end:
+    words by_four
 
+    /* The first three once more. */
 .Lagain:
-    l32i a8, a3, 0
-    l32i a9, a3, 4
-    s32i a8, a6, 0
-    s32i a9, a6, 4
+    l32i a9, a6, 0
+    l32i a12, a6, 4
+    extui a9, a9, 16, 16
+    src a9, a9, a8
+    s32i a9, a5, 16
+    s32i a12, a5, 20
     retw
-    .size eq_widen_weights_lx6, . - eq_widen_weights_lx6
+    end_function eq_widen_weights_lx6
 
 #endif

@@ -3,7 +3,8 @@
  *
  * A transformed tile is [positions][channels], position by position without a gap, in the order of ORDER[i] *
  * side + ORDER[j]. Channels stand in fours in the order 0, 2, 1, 3, which is how a word of four int8 falls
- * apart into pairs.
+ * apart into pairs. Of the input's tiles the first value is the second half of a word, of the weights' the
+ * first: so no instruction of their products uses what the two before it load.
  *
  * The field offsets are known to the .S files. */
 #ifndef EQ_WINOGRAD_H
@@ -25,7 +26,7 @@ typedef struct eq_winograd_patch {
 /* Some tiles and one output channel. */
 typedef struct eq_winograd_tiles {
     const int16_t *x; /* tiles, one behind the other; up to 8 bytes behind the last may be read */
-    const int16_t *w; /* up to 4 bytes behind the end may be read */
+    const int16_t *w; /* up to 8 bytes behind the end may be read */
     int32_t groups;   /* of 4 channels */
     int32_t tiles;
     int32_t *sums;              /* [tiles][outputs of a tile] */

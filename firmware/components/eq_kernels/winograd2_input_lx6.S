@@ -2,13 +2,15 @@
  * stack; then its rows to the positions.
  *
  *   columns  a3 a patch's column      a4 buffer   a5 0x00ff00ff   a6 to a9 four words    a2, a10 to a15 temporary
- *   rows     a4 buffer   a5 to        a2 bytes to the next position     a6 to a9 four pairs   a3 0x80008000
+ *   rows     a4 buffer   a5 to        a2 bytes to the next position     a6 to a9 four pairs   a3 0x8000    a10 temporary
  *
  * One side: v0 = d0 - d2, v3 = d3 - d1, v2 = d2 - d1, v1 = d1 + d2.
  *
- * (P + 0x80008000) ^ 0x80008000 is the pair as two int16. */
+ * Pairs are stored as in winograd4_input_lx6.S. */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
+
+#include "lx6.inc"
 
 #define FROM 128 /* on the stack, behind a buffer of 2 * 16 words */
 #define AT 132
@@ -25,8 +27,8 @@
     .long 0x80808080
 .Lbytes:
     .long 0x00ff00ff
-.Lhalves:
-    .long 0x80008000
+.Lhalf:
+    .long 0x8000
 .Ltwos:
     .long 0x00020002
 
@@ -57,10 +59,15 @@
     s32i a11, a4, \place + 48
     .endm
 
-    .global eq_winograd2_input_lx6
-    .type eq_winograd2_input_lx6, @function
-    .align 4
-eq_winograd2_input_lx6:
+    .macro put value
+    add a10, \value, a3
+    s16i \value, a5, 0
+    extui a10, a10, 16, 16
+    s16i a10, a5, 2
+    add a5, a5, a2
+    .endm
+
+    function eq_winograd2_input_lx6
     entry a1, 192
     l32i a3, a2, 0
     l32i a4, a2, 4
@@ -118,11 +125,12 @@ eq_winograd2_input_lx6:
 .Lrows:
     mov a4, a1
     l32i a5, a1, TO
-    l32r a3, .Lhalves
+    l32r a3, .Lhalf
     l32i a2, a1, POSITION
     addi a15, a5, 4
     movi a14, 2
     s32i a14, a1, AT
+    align_loop 3
 .Lpair:
     movi a14, 4
     loop a14, .Lrow_end
@@ -131,24 +139,13 @@ eq_winograd2_input_lx6:
     l32i a7, a4, 4
     l32i a9, a4, 12
     sub a6, a6, a8
-    add a6, a6, a3
-    xor a6, a6, a3
-    s32i a6, a5, 0
-    add a5, a5, a2
-    add a8, a8, a3
+    put a6
     sub a9, a9, a7
-    add a9, a9, a3
-    xor a9, a9, a3
-    s32i a9, a5, 0
-    add a5, a5, a2
+    put a9
     sub a9, a8, a7
-    xor a9, a9, a3
-    s32i a9, a5, 0
-    add a5, a5, a2
+    put a9
     add a8, a8, a7
-    xor a8, a8, a3
-    s32i a8, a5, 0
-    add a5, a5, a2
+    put a8
     addi a4, a4, 16
 .Lrow_end:
     l32i a14, a1, AT
@@ -165,6 +162,6 @@ eq_winograd2_input_lx6:
     j .Lquad
 .Ldone:
     retw
-    .size eq_winograd2_input_lx6, . - eq_winograd2_input_lx6
+    end_function eq_winograd2_input_lx6
 
 #endif

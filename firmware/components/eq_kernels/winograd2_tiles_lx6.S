@@ -7,9 +7,10 @@
 
 #include "winograd_lx6.inc"
 
-#define SUMS_AT 32 /* on the stack, behind 2 columns of 4 */
-#define CORRECTIONS_AT 36
-#define TILES_LEFT 40
+#define COLUMNS_AT 4 /* on the stack: 2 columns of 4 */
+#define SUMS_AT 36
+#define CORRECTIONS_AT 40
+#define TILES_LEFT 44
 
     .text
     /* a6 m0, a7 m3, a8 m2, a9 m1 to a6, a7: sums times 2 */
@@ -21,10 +22,10 @@
     .endm
 
     .macro column q
-    l32i a6, a1, 16 * \q
-    l32i a7, a1, 16 * \q + 4
-    l32i a8, a1, 16 * \q + 8
-    l32i a9, a1, 16 * \q + 12
+    l32i a6, a1, COLUMNS_AT + 16 * \q
+    l32i a7, a1, COLUMNS_AT + 16 * \q + 4
+    l32i a8, a1, COLUMNS_AT + 16 * \q + 8
+    l32i a9, a1, COLUMNS_AT + 16 * \q + 12
     l32i a13, a11, 4 * \q
     l32i a14, a11, 4 * \q + 8
     sums
@@ -50,10 +51,7 @@
     s32i a7, a10, 4 * \q + 8
     .endm
 
-    .global eq_winograd2_tiles_lx6
-    .type eq_winograd2_tiles_lx6, @function
-    .align 4
-eq_winograd2_tiles_lx6:
+    function eq_winograd2_tiles_lx6
     entry a1, 80
     begin_tiles SUMS_AT, CORRECTIONS_AT, TILES_LEFT
 
@@ -62,18 +60,20 @@ eq_winograd2_tiles_lx6:
     mov a13, a1
     addi a4, a4, -4
     ldinc m2, a4
+    ldinc m3, a4
     l32i a5, a2, GROUPS
-    movi a12, 0
-    addi a14, a1, 16
+    movi.n a12, 0 /* short, as addi.n below: so no loop needs a nop */
+    addi a14, a1, COLUMNS_AT + 12
+    align_loop 3
 .Lrow:
     dot a6
     dot a7
+    addi.n a13, a13, 4
     dot a8
     dot a9
     sums
     s32i a6, a13, 0
     s32i a7, a13, 16
-    addi a13, a13, 4
     bne a13, a14, .Lrow
 
     l32i a6, a2, ADDS
@@ -98,6 +98,6 @@ eq_winograd2_tiles_lx6:
     j .Ltile
 .Lend:
     retw
-    .size eq_winograd2_tiles_lx6, . - eq_winograd2_tiles_lx6
+    end_function eq_winograd2_tiles_lx6
 
 #endif

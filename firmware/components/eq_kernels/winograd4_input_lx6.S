@@ -4,14 +4,17 @@
  *
  *   columns  a3 a patch's column      a4 buffer   a5 0x00ff00ff   a6 to a11 six words   a2, a12 to a15 temporary
  *   rows     a4 buffer   a5 to        a2 bytes to the next position     a6 to a11 six pairs
- *            a3 0x80008000   a13 half of it   a12, a14 temporary
+ *            a3 0x8000   a12 to a14 temporary
  *
  * One side, of d0 to d5, with g = d4 - d2, h = d1 - d3, ne = 4d2 - d4, nf = 4d1 - d3:
  *   v0 = 4(d0 - d2) + g   v5 = d5 - d3 + 4h   v2 = nf - ne   -v1 = nf + ne   v4 = 2h + g   -v3 = 2h - g
  *
- * (P + 0x80008000) ^ 0x80008000 is the pair as two int16. */
+ * The upper half of P + 0x8000 is the pair's second int16, the lower half of P its first. They are stored one by one, for
+ * the first of all stands in a word's second half. */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
+
+#include "lx6.inc"
 
 #define FROM 288 /* on the stack, behind a buffer of 2 * 36 words */
 #define AT 292
@@ -28,10 +31,8 @@
     .long 0x80808080
 .Lbytes:
     .long 0x00ff00ff
-.Lhalves:
-    .long 0x80008000
-.Lhalf_of_that:
-    .long 0x40004000
+.Lhalf:
+    .long 0x8000
 .Lsixes:
     .long 0x00060006
 
@@ -75,10 +76,15 @@
     s32i a12, a4, \place + 96
     .endm
 
-    .global eq_winograd4_input_lx6
-    .type eq_winograd4_input_lx6, @function
-    .align 4
-eq_winograd4_input_lx6:
+    .macro put value
+    add a13, \value, a3
+    s16i \value, a5, 0
+    extui a13, a13, 16, 16
+    s16i a13, a5, 2
+    add a5, a5, a2
+    .endm
+
+    function eq_winograd4_input_lx6
     entry a1, 352
     l32i a3, a2, 0
     l32i a4, a2, 4
@@ -140,12 +146,12 @@ eq_winograd4_input_lx6:
 .Lrows:
     mov a4, a1
     l32i a5, a1, TO
-    l32r a3, .Lhalves
-    l32r a13, .Lhalf_of_that
+    l32r a3, .Lhalf
     l32i a2, a1, POSITION
     addi a15, a5, 4
     movi a14, 2
     s32i a14, a1, AT
+    align_loop 3
 .Lpair:
     movi a14, 6
     loop a14, .Lrow_end
@@ -157,38 +163,22 @@ eq_winograd4_input_lx6:
     subx4 a14, a8, a10
     sub a6, a6, a8
     addx4 a6, a6, a12
-    add a6, a6, a3
     l32i a9, a4, 12
     l32i a11, a4, 20
-    xor a6, a6, a3
-    s32i a6, a5, 0
-    add a5, a5, a2
+    put a6
     sub a11, a11, a9
     subx4 a10, a7, a9
     sub a7, a7, a9
     addx4 a11, a7, a11
-    add a11, a11, a3
-    xor a11, a11, a3
-    s32i a11, a5, 0
-    add a5, a5, a2
-    add a10, a10, a3
+    put a11
     sub a9, a10, a14
-    xor a9, a9, a3
-    s32i a9, a5, 0
-    add a5, a5, a2
+    put a9
     add a10, a10, a14
-    xor a10, a10, a3
-    s32i a10, a5, 0
-    add a5, a5, a2
-    add a7, a7, a13
+    put a10
     subx2 a9, a7, a12
-    xor a9, a9, a3
-    s32i a9, a5, 0
-    add a5, a5, a2
+    put a9
     addx2 a7, a7, a12
-    xor a7, a7, a3
-    s32i a7, a5, 0
-    add a5, a5, a2
+    put a7
     addi a4, a4, 24
 .Lrow_end:
     l32i a14, a1, AT
@@ -205,6 +195,6 @@ eq_winograd4_input_lx6:
     j .Lquad
 .Ldone:
     retw
-    .size eq_winograd4_input_lx6, . - eq_winograd4_input_lx6
+    end_function eq_winograd4_input_lx6
 
 #endif

@@ -8,38 +8,56 @@
 
 #include "winograd_lx6.inc"
 
-#define SUMS_AT 96 /* on the stack, behind 4 columns of 6 */
-#define CORRECTIONS_AT 100
-#define TILES_LEFT 104
+#define COLUMNS_AT 4 /* on the stack: 4 columns of 6 */
+#define SUMS_AT 100
+#define CORRECTIONS_AT 104
+#define TILES_LEFT 108
 
     .text
     .align 4
 .Linverse_of_9:
     .long 0x38e38e39
 
-    /* a6 m0, a11 m5, a8 m2, a7 m1, a9 m3, a10 m4 to a6, a10, a7, a11: sums times 24, 12, 6, 6 */
-    .macro sums
+    /* a6 m0, a11 m5, a8 m2, a7 m1, a9 m3, a10 m4 to a6, a10, a7, a11: sums times 24, 12, 6, 6. The first four
+     * instructions stand apart, where there is room for them. */
+    .macro sums_of_0
+    addx2 a6, a6, a6
+    .endm
+
+    .macro sums_of_5
+    addx2 a11, a11, a11
+    .endm
+
+    .macro sums_of_1_and_2
     add a15, a7, a8
+    .endm
+
+    .macro differences_of_1_and_2
     sub a7, a7, a8
+    .endm
+
+    .macro sums
     sub a8, a10, a9
     add a9, a9, a10
-    addx2 a10, a6, a6
-    addx4 a6, a7, a8
-    addx2 a6, a10, a6
+    addx4 a10, a7, a8
+    addx2 a6, a6, a10
     subx2 a10, a15, a9
     add a7, a7, a8
-    addx2 a11, a11, a11
     sub a11, a11, a9
     addx2 a11, a11, a15
     .endm
 
     .macro column q
-    l32i a6, a1, 24 * \q
-    l32i a11, a1, 24 * \q + 4
-    l32i a8, a1, 24 * \q + 8
-    l32i a7, a1, 24 * \q + 12
-    l32i a9, a1, 24 * \q + 16
-    l32i a10, a1, 24 * \q + 20
+    l32i a6, a1, COLUMNS_AT + 24 * \q
+    l32i a11, a1, COLUMNS_AT + 24 * \q + 4
+    l32i a8, a1, COLUMNS_AT + 24 * \q + 8
+    l32i a7, a1, COLUMNS_AT + 24 * \q + 12
+    l32i a9, a1, COLUMNS_AT + 24 * \q + 16
+    l32i a10, a1, COLUMNS_AT + 24 * \q + 20
+    sums_of_0
+    sums_of_5
+    sums_of_1_and_2
+    differences_of_1_and_2
     sums
     l32i a15, a5, 4 * \q
     l32i a8, a5, 4 * \q + 16
@@ -95,10 +113,7 @@
     \how 3
     .endm
 
-    .global eq_winograd4_tiles_lx6
-    .type eq_winograd4_tiles_lx6, @function
-    .align 4
-eq_winograd4_tiles_lx6:
+    function eq_winograd4_tiles_lx6
     entry a1, 144
     begin_tiles SUMS_AT, CORRECTIONS_AT, TILES_LEFT
 
@@ -108,21 +123,27 @@ eq_winograd4_tiles_lx6:
     mov a13, a1
     addi a4, a4, -4
     ldinc m2, a4
+    ldinc m3, a4
     movi a12, 0
-    addi a14, a1, 24
+    addi a14, a1, COLUMNS_AT + 20
+    align_loop 3
 .Lrow:
     dot a6
+    sums_of_0
     dot a11
+    sums_of_5
     dot a8
+    addi a13, a13, 4
     dot a7
+    sums_of_1_and_2
     dot a9
+    differences_of_1_and_2
     dot a10
     sums
     s32i a6, a13, 0
     s32i a10, a13, 24
     s32i a7, a13, 48
     s32i a11, a13, 72
-    addi a13, a13, 4
     sub a15, a13, a14
     bnez a15, .Lrow
 
@@ -149,6 +170,6 @@ eq_winograd4_tiles_lx6:
     j .Ltile
 .Lend:
     retw
-    .size eq_winograd4_tiles_lx6, . - eq_winograd4_tiles_lx6
+    end_function eq_winograd4_tiles_lx6
 
 #endif

@@ -1,9 +1,11 @@
 /* eq_winograd_outputs_s8: ten instructions an output, twelve where a negative value has an addend of its own.
  *
  *   a2 p   a3 sums   a4 addend of a negative   a5 rows left   a6 start   a7 multiplier   a8 addend   a9 min   a10 max
- *   a11 bytes to the next pixel   a12 output   a13 columns   a14, a15 temporary */
+ *   a11 bytes to the next pixel   a12 the output before   a13 columns   a14, a15 temporary */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
+
+#include "lx6.inc"
 
 #define SUMS 0
 #define PLACES 4
@@ -28,11 +30,7 @@
 #define OUTPUTS 12
 #define PLACE 16
 
-    .text
-    .global eq_winograd_outputs_s8_lx6
-    .type eq_winograd_outputs_s8_lx6, @function
-    .align 4
-eq_winograd_outputs_s8_lx6:
+    function eq_winograd_outputs_s8_lx6
     entry a1, 64
     l32i a14, a2, CHANNEL
     l32i a3, a2, SUMS
@@ -51,6 +49,7 @@ eq_winograd_outputs_s8_lx6:
     s32i a3, a1, TILE
     s32i a5, a1, LEFT
 
+    align_loop 36 /* and so the other loop, 36 bytes further on */
 .Ltile:
     l32i a15, a1, PLACE
     l32i a14, a2, OUTPUT
@@ -59,6 +58,7 @@ eq_winograd_outputs_s8_lx6:
     l32i a13, a15, 8
     addi a15, a15, 12
     s32i a15, a1, PLACE
+    sub a12, a12, a11
     add a12, a12, a14
 
 .Lrow:
@@ -69,6 +69,7 @@ eq_winograd_outputs_s8_lx6:
     loop a13, .Lend
     l32i a14, a3, 0
     addi a3, a3, 4
+    add a12, a12, a11
     add a14, a14, a6
     mulsh a14, a14, a7
     add a14, a14, a8
@@ -76,7 +77,6 @@ eq_winograd_outputs_s8_lx6:
     max a14, a14, a9
     min a14, a14, a10
     s8i a14, a12, 0
-    add a12, a12, a11
 .Lend:
     j .Lrow_done
 
@@ -84,6 +84,7 @@ eq_winograd_outputs_s8_lx6:
     loop a13, .Lend_of_two
     l32i a14, a3, 0
     addi a3, a3, 4
+    add a12, a12, a11
     mov a15, a8
     add a14, a14, a6
     mulsh a14, a14, a7
@@ -93,7 +94,6 @@ eq_winograd_outputs_s8_lx6:
     max a14, a14, a9
     min a14, a14, a10
     s8i a14, a12, 0
-    add a12, a12, a11
 .Lend_of_two:
 
 .Lrow_done:
@@ -115,6 +115,6 @@ eq_winograd_outputs_s8_lx6:
     s32i a15, a1, LEFT
     bnez a15, .Ltile
     retw
-    .size eq_winograd_outputs_s8_lx6, . - eq_winograd_outputs_s8_lx6
+    end_function eq_winograd_outputs_s8_lx6
 
 #endif
