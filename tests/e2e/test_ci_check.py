@@ -31,6 +31,7 @@ def test_a_model_that_stays_as_it_is(tmp_path: Path, small: Path) -> None:
     env = environment(
         PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}", EDGEQ_MODEL="net.tflite", EDGEQ_BOARD="esp32-wrover-b",
         EDGEQ_RUNNER="qemu_lx6", EDGEQ_ENGINE="native", EDGEQ_OUTPUT="out", EDGEQ_BASE_REVISION="HEAD^1",
+        EDGEQ_HISTORY="history/history.jsonl",
         GITHUB_ACTIONS="true", GITHUB_OUTPUT=str(tmp_path / "output"), GITHUB_STEP_SUMMARY=str(tmp_path / "summary"),
     )  # fmt: skip
     done = subprocess.run(["bash", CHECK], cwd=team, env=env, capture_output=True, text=True, timeout=300)
@@ -42,3 +43,5 @@ def test_a_model_that_stays_as_it_is(tmp_path: Path, small: Path) -> None:
     assert int(suite.get("tests", 0)) > 5 and suite.get("failures") == suite.get("errors") == "0"
     comparison = (team / "out" / "compare.md").read_text()
     assert "net" in comparison and comparison in (tmp_path / "summary").read_text()
+    assert (team / "history" / "history.jsonl").read_text().count("\n") == 1
+    assert "<svg" in (team / "out" / "trend.html").read_text()

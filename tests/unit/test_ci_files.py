@@ -126,7 +126,7 @@ def test_every_command_and_option_that_is_called_exists() -> None:
             options = {word for word in names[: names.index("--") if "--" in names else None] if word.startswith("-")}
             assert options <= known, line
             called.add((command.name, *sorted(options)))
-    assert ("compare", "--gate", "--junit", "--markdown") in called
+    assert ("compare", "--gate", "--history", "--junit", "--markdown") in called
     assert ("deploy", "--board", "--engine", "--output", "--runner") in called
 
 

@@ -25,6 +25,8 @@ RECORDS = 'printf "%s\\n" "${0##*/}" "$@" - >> "$CALLS"\n'
 EDGEQ = (
     RECORDS
     + r"""
+if [[ $1 == trend ]]; then exit; fi
+if [[ $1 == compare && -n ${EDGEQ_HISTORY:-} ]]; then mkdir -p "${EDGEQ_HISTORY%/*}"; touch "$EDGEQ_HISTORY"; fi
 if [[ $1 == compare ]]; then exit "${COMPARED:-0}"; fi
 if [[ ! -e ${!#} ]]; then exit 2; fi
 mkdir -p "$3"
@@ -140,6 +142,13 @@ def test_a_baseline_that_is_given(place: Place, team: Path) -> None:
     assert check(place, team, EDGEQ_BASELINE="kept/report.json", EDGEQ_GATE="").returncode == 0
     _, compare = place.calls()
     assert compare[-3:] == ["--", "kept/report.json", "out"] and "--gate" not in compare
+
+
+def test_a_history_is_added_to_and_drawn(place: Place, team: Path) -> None:
+    assert check(place, team, EDGEQ_HISTORY="kept/history", COMPARED="1").returncode == 1
+    *_, compare, trend = place.calls()
+    assert compare[compare.index("--history") + 1] == "kept/history"
+    assert trend == ["edgeq", "trend", "--output", "out/trend.html", "--", "kept/history"]
 
 
 def test_no_baseline_that_is_wanted(place: Place, team: Path) -> None:

@@ -1,9 +1,12 @@
 #!/bin/bash
 # Deploys $EDGEQ_MODEL to a virtual board, with its report in $EDGEQ_OUTPUT, and compares that with a baseline: the run
 # folder or report.json $EDGEQ_BASELINE; else the same model as it was at $EDGEQ_BASE_REVISION, by the same edgeq, so
-# that what differs is the model's doing; with neither, with nothing. Ends with 1 where a check or the gate says no, as
-# edgeq itself does.
+# that what differs is the model's doing; with neither, with nothing. The figures are added to the file $EDGEQ_HISTORY,
+# if there is to be one, and drawn. Ends with 1 where a check or the gate says no, as edgeq itself does.
 set -euo pipefail
+
+# In a container the checkout is another user's, which git wants to be told.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 
 deploy() {
   edgeq deploy --output "$1" --board "$EDGEQ_BOARD" --runner "$EDGEQ_RUNNER" --engine "$EDGEQ_ENGINE" -- "$EDGEQ_MODEL"
@@ -18,9 +21,8 @@ warn() {
 }
 
 # The baseline from an earlier commit, into the folder $1; nothing is there afterwards where that commit has no model
-# that can be used. In a container the checkout is another user's, which git wants to be told.
+# that can be used.
 deploy_earlier() {
-  local -x GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
   if ! git rev-parse --quiet --verify "$EDGEQ_BASE_REVISION^{commit}" > /dev/null; then
     warn 'there is no earlier commit here to compare with (a checkout needs a fetch-depth of 2 or more)'
     return
@@ -60,9 +62,15 @@ if [[ -n ${EDGEQ_BASELINE:-} || (-n $baseline && -e $baseline/report.json) ]]; t
   if [[ -n ${EDGEQ_GATE:-} ]]; then
     options+=(--gate "$EDGEQ_GATE")
   fi
+  if [[ -n ${EDGEQ_HISTORY:-} ]]; then
+    options+=(--history "$EDGEQ_HISTORY")
+  fi
   compared=0
   edgeq compare "${options[@]}" -- "$baseline" "$EDGEQ_OUTPUT" || compared=$?
   ((status)) || status=$compared
+  if [[ -n ${EDGEQ_HISTORY:-} && -e $EDGEQ_HISTORY ]]; then
+    edgeq trend --output "$EDGEQ_OUTPUT/trend.html" -- "$EDGEQ_HISTORY"
+  fi
 fi
 
 if [[ -n ${GITHUB_OUTPUT:-} ]]; then
