@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 from edgeq import __version__
-from edgeq.cli import building, ci_files, comparing, console, deploying, fitting, hardware, linting, making, running
+from edgeq.cli import (
+    benching,
+    building,
+    ci_files,
+    comparing,
+    console,
+    deploying,
+    fitting,
+    hardware,
+    linting,
+    making,
+    running,
+)
 
 app = typer.Typer(
     name="edgeq",
@@ -46,6 +58,7 @@ COMMANDS = (
 for _function in COMMANDS:
     app.command()(_function)
 app.add_typer(ci_files.app)
+app.add_typer(benching.hil, name="hil")
 
 
 def _print_version(wanted: bool) -> None:

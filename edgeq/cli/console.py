@@ -106,7 +106,15 @@ def progress() -> Iterator[PlainProgress | LiveProgress]:
         yield plain
         plain.finish()
         return
-    bars = Progress(
+    with bars() as drawn:
+        live = LiveProgress(drawn)
+        yield live
+        live.finish()
+
+
+def bars() -> Progress:
+    """Bars for a terminal: a spinner, a name, a bar, the time it took, and the field `detail`."""
+    return Progress(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description:<24}"),
         BarColumn(bar_width=24),
@@ -114,10 +122,6 @@ def progress() -> Iterator[PlainProgress | LiveProgress]:
         TextColumn("{task.fields[detail]}", style="dim", markup=False),
         console=err,
     )
-    with bars:
-        live = LiveProgress(bars)
-        yield live
-        live.finish()
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int]]) -> None:

@@ -113,6 +113,7 @@ _TROUBLES = (
 )
 _FATAL = re.compile(r"fatal error occurred: (.+)")
 _WRITING = re.compile(r"Writing at 0x([0-9a-fA-F]{1,8})\b")
+_MAC = re.compile(r"^MAC:\s+((?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2})\b", re.MULTILINE)
 _HELD = re.compile(r"Hash of data verified|already in flash")  # once for each part
 
 
@@ -174,6 +175,20 @@ def read_flash(
     return data
 
 
+def read_mac(port: str) -> str:
+    """The address of the chip behind `port`, as `24:0a:c4:12:34:56`; any chip that esptool knows. Resets the board.
+
+    Raises BoardTrouble where none answers.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeq-flash-") as folder:
+        connection = _Connection("auto", None, None)
+        said = _climb(port, ["read-mac"], folder, (), [(False, ROM_BAUD)], connection, lambda fraction, text: None)
+    found = _MAC.search(said)
+    if found is None:
+        raise BoardTrouble("esptool does not say the chip's address", where=port, hint="try again")
+    return found[1].lower()
+
+
 @dataclass(frozen=True)
 class _Connection:
     """esptool's chip and reset modes; None for the modes that the port allows."""
@@ -197,19 +212,21 @@ def _climb(
     rungs: list[tuple[bool, int]],
     connection: _Connection,
     progress: Progress,
-) -> None:
-    """Runs the command on one rung of the ladder after the other. Raises BoardTrouble when none is left to try."""
+) -> str:
+    """Runs the command on one rung of the ladder after the other, and gives back what esptool printed where it worked.
+    Raises BoardTrouble when no rung is left to try."""
     if importlib.util.find_spec("esptool") is None:
         raise ToolMissing("esptool is not installed", hint="pip install esptool")
     for rung, (with_stub, speed) in enumerate(rungs, start=1):
         options = connection.options(port, speed) + ([] if with_stub else ["--no-stub"])
-        output = _run([*options, *command], folder, parts, speed, progress)
-        if output is None:
-            return
+        worked, output = _run([*options, *command], folder, parts, speed, progress)
+        if worked:
+            return output
         trouble, what = _explain(output)
         if rung == len(rungs) or not trouble.milder:
             raise BoardTrouble(what, where=port, hint=trouble.hint)
         progress(0.0, f"{what}; trying again, more carefully")
+    raise AssertionError("a ladder without a rung")
 
 
 def _check(parts: Sequence[tuple[int, bytes]]) -> None:
@@ -248,8 +265,8 @@ def _ladder(port: str, stub: bool, baud: int) -> list[tuple[bool, int]]:
 
 def _run(
     arguments: list[str], folder: str, parts: Sequence[tuple[int, bytes]], baud: int, progress: Progress
-) -> str | None:
-    """Runs esptool; None when it succeeded and the flash holds every part, verified; else what it printed."""
+) -> tuple[bool, str]:
+    """Runs esptool: whether it succeeded and the flash holds every part, verified, and what it printed."""
     total = sum(len(data) for _, data in parts)
     limit_s = 120 + 30 * total / baud  # ten bits a byte, three times over
     progress(0.0, "connecting")
@@ -284,7 +301,7 @@ def _run(
         if child.stdout is not None:
             child.stdout.close()
     output = "".join(lines)
-    return None if status == 0 and len(_HELD.findall(output)) == len(parts) else output
+    return status == 0 and len(_HELD.findall(output)) == len(parts), output
 
 
 def _written(parts: Sequence[tuple[int, bytes]], at: int) -> int:

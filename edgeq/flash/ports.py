@@ -23,12 +23,14 @@ BRIDGES = {
 
 @dataclass(frozen=True)
 class SerialPort:
-    """A port. `usb_id` is "vid:pid" in hexadecimal, `bridge` a name from BRIDGES; both are "" where unknown."""
+    """A port. `usb_id` is "vid:pid" in hexadecimal, `bridge` a name from BRIDGES, `serial` the USB device's own number;
+    each is "" where unknown."""
 
     device: str
     description: str
     usb_id: str
     bridge: str
+    serial: str = ""
 
 
 def serial_ports() -> list[SerialPort]:
@@ -38,5 +40,6 @@ def serial_ports() -> list[SerialPort]:
         known = port.vid is not None and port.pid is not None
         usb_id = f"{port.vid:04x}:{port.pid:04x}" if known else ""
         description = "" if port.description in (None, "n/a") else str(port.description)
-        found.append(SerialPort(port.device, description, usb_id, BRIDGES.get((port.vid, port.pid), "")))
+        bridge = BRIDGES.get((port.vid, port.pid), "")
+        found.append(SerialPort(port.device, description, usb_id, bridge, port.serial_number or ""))
     return sorted(found, key=lambda port: (not port.bridge, port.device))

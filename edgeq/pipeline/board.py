@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,9 +27,9 @@ from edgeq.images.partitions import (
     write_partition_table,
 )
 from edgeq.images.slots import RECORDS_BYTES, SlotUpdate, first_slot, next_slot
-from edgeq.link.session import Session
+from edgeq.link.session import Patience, Session
 from edgeq.link.symptoms import explain
-from edgeq.link.transport import SerialTransport
+from edgeq.link.transport import SerialTransport, Transport
 from edgeq.pipeline.progress import Progress
 from edgeq.plan import Target
 from edgeq.toolchain.build import FirmwareBuild, build_firmware
@@ -171,11 +171,18 @@ def flash_board(port: str, board: Board, contents: FlashContents, progress: Prog
 
 
 @contextlib.contextmanager
-def session(port: str, log: list[bytes] | None = None) -> Iterator[Session]:
-    """A conversation with the board behind `port`, begun."""
-    transport = SerialTransport(port)
+def session(
+    port: str,
+    log: list[bytes] | None = None,
+    *,
+    patience: Patience | None = None,
+    door: Callable[[Transport], Transport] = lambda transport: transport,
+) -> Iterator[Session]:
+    """A conversation with the board behind `port`, begun. `door` may put something between the two."""
+    transport = door(SerialTransport(port))
     try:
-        talk = Session(transport, time.monotonic, on_text=log.append if log is not None else None)
+        keep = log.append if log is not None else None
+        talk = Session(transport, time.monotonic, patience=patience or Patience(), on_text=keep)
         _begin(talk, port)
         yield talk
     finally:

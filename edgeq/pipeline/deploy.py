@@ -10,23 +10,17 @@ from typing import Any
 from edgeq.boards.board import Board, load_board
 from edgeq.errors import BadInput
 from edgeq.pipeline import board as boards
-from edgeq.pipeline import hops, on_board
+from edgeq.pipeline import on_board
 from edgeq.pipeline.bench import check_runs
 from edgeq.pipeline.board import Runner
 from edgeq.pipeline.build_for import Built, Target, prepare_and_build
 from edgeq.pipeline.engines import Choice, runner_for
-from edgeq.pipeline.pages import pages
 from edgeq.pipeline.prepare import QuantiseOptions
 from edgeq.pipeline.progress import Progress
-from edgeq.pipeline.run_folder import (
-    CONSOLE,
-    LEDGER,
-    REPORT,
-    RunFolder,
-)
+from edgeq.pipeline.run_folder import CONSOLE, RunFolder
 from edgeq.pipeline.source import resolve
-from edgeq.report.model import Report, to_json
-from edgeq.report.validate import check
+from edgeq.pipeline.write_report import write_report
+from edgeq.report.model import Report
 from edgeq.toolchain.esp_idf import find_esp_idf
 
 DEFAULT_BOARD = "esp32-wrover-b"
@@ -62,7 +56,8 @@ def deploy(
                 )
         run.write(CONSOLE, b"".join(log))
         progress.step("report")
-        _write(run, report, built)
+        run.write_lock(_facts(built))
+        write_report(run, report)
     return report
 
 
@@ -86,16 +81,10 @@ def _port(target: Target, port: str | None) -> Iterator[str]:
             yield virtual.url
 
 
-def _write(run: RunFolder, report: Report, built: Built) -> None:
-    text = to_json(report)
-    check(report.model_dump(mode="json", by_alias=True))
-    run.write(LEDGER, hops.to_json(report.ledger.hops))
-    for name, page in pages(report).items():
-        run.write(name, page)
+def _facts(built: Built) -> dict[str, Any]:
+    """What `lock.json` says beside the hashes."""
     prepared, target = built.prepared, built.target
-    facts: dict[str, Any] = {
+    return {
         "model": prepared.model.name, "board": target.board.name, "runner": target.name, "engine": target.engine,
         "made_from": prepared.facts, "versions": on_board.versions(), "labels": list(prepared.labels),
     }  # fmt: skip
-    run.write_lock(facts)
-    run.write(REPORT, text.encode())

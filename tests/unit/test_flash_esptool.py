@@ -47,9 +47,9 @@ class FakeRun:
         self.outputs = list(outputs)
         self.calls: list[list[str]] = []
 
-    def __call__(self, arguments: list[str], *_: object) -> str | None:
+    def __call__(self, arguments: list[str], *_: object) -> tuple[bool, str]:
         self.calls.append(arguments)
-        return self.outputs.pop(0) if self.outputs else None
+        return (False, self.outputs.pop(0)) if self.outputs else (True, "")
 
     def tries(self) -> list[tuple[bool, str]]:
         return [("--no-stub" not in call, call[call.index("--baud") + 1]) for call in self.calls]

@@ -1,0 +1,63 @@
+"""`edgeq hil run`: every job of a bench to its one outcome, and what was interrupted to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeq.errors import BadInput
+from edgeq.hil.boards import Rack
+from edgeq.hil.jobs import Job, impossible, jobs_of
+from edgeq.hil.journal import Journal, Story, read_events, replay
+from edgeq.hil.lock import held
+from edgeq.hil.prepare import make_ready, read_given
+from edgeq.hil.telling import Telling
+from edgeq.hil.watcher import Watcher
+from edgeq.hil.work import Work, work
+
+JOURNAL = "journal.jsonl"
+_LOCK = ".lock"
+
+
+def run_jobs(rack: Rack, out: Path, watcher: Watcher, *, fresh: bool = False) -> tuple[tuple[Job, ...], Story]:
+    """Runs what is not done yet. In the story that comes back every job has its outcome.
+
+    An interrupt goes through, and leaves a journal that the next call goes on with.
+    """
+    bench = rack.bench
+    jobs = jobs_of(bench.settings)
+    given = read_given(bench, jobs)
+    with (
+        held(out / _LOCK, str(out), wait_s=0, say=watcher.note),
+        _journal(out / JOURNAL, given.rests_on, jobs, fresh, watcher) as journal,
+    ):
+        tell = Telling(journal, jobs, watcher)
+        for job in tell.left():
+            if why := impossible(job, bench.board(job.board)):
+                tell.decided(job, "skipped", why)
+        ready = make_ready(bench, given, tell.left(), out, watcher)
+        work(Work(rack, out, given, ready), tell)
+        journal.add({"event": "finished"})
+        return jobs, journal.story
+
+
+def _journal(path: Path, rests_on: str, jobs: Sequence[Job], fresh: bool, watcher: Watcher) -> Journal:
+    """Goes on with an unfinished run of the very same bench; begins anew where there is none, or it is finished."""
+    ids = [job.id for job in jobs]
+    events = [] if fresh or not path.exists() else read_events(path)[0]
+    if not events:
+        return Journal.begin(path, rests_on, ids)
+    story = replay(events, str(path))
+    if story.finished:
+        return Journal.begin(path, rests_on, ids)
+    if story.rests_on != rests_on or list(story.jobs) != ids:
+        raise BadInput(
+            "holds an unfinished run of another bench: its file, a model, the gate or a baseline has changed",
+            where=str(path), hint="--fresh begins anew, -o chooses another place",
+        )  # fmt: skip
+    journal = Journal.resume(path)
+    done = sum(state.outcome is not None for state in journal.story.jobs.values())
+    cut = sum(bool(state.attempts) and state.attempts[-1].result == "cut" for state in journal.story.jobs.values())
+    again = f"; {cut} cut in the middle, to be run again" if cut else ""
+    watcher.note(f"going on with an unfinished run: {done:,} of {len(ids):,} jobs are done{again}")
+    return journal

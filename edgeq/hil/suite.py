@@ -1,0 +1,33 @@
+"""A run of a bench from its file to its files: matrix.html, junit.xml, summary.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeq.hil.boards import Rack
+from edgeq.hil.labgrid import LabgridPlaces
+from edgeq.hil.matrix import page
+from edgeq.hil.results import Row, junit_text, markdown, rows_of
+from edgeq.hil.run import run_jobs
+from edgeq.hil.settings import BenchFile
+from edgeq.hil.watcher import Watcher
+from edgeq.pipeline.run_folder import write_file
+
+MATRIX, JUNIT, SUMMARY = "matrix.html", "junit.xml", "summary.md"
+
+
+def rack_of(bench: BenchFile, watcher: Watcher) -> Rack:
+    """The bench's boards, and labgrid where one of them stands behind it. Raises ToolMissing without labgrid."""
+    borrowed = any(entry.place is not None for entry in bench.settings.board)
+    return Rack(bench, LabgridPlaces(bench.settings.labgrid, note=watcher.note) if borrowed else None)
+
+
+def run_suite(bench: BenchFile, out: Path, watcher: Watcher, *, fresh: bool = False) -> tuple[Row, ...]:
+    """Every job to its outcome; `out` then has the files of the whole run, and a folder for each job."""
+    jobs, story = run_jobs(rack_of(bench, watcher), out, watcher, fresh=fresh)
+    rows = rows_of(jobs, story)
+    name = bench.settings.bench.name
+    write_file(out / MATRIX, page(bench.settings, rows, story).encode())
+    write_file(out / JUNIT, junit_text(name, rows).encode())
+    write_file(out / SUMMARY, markdown(name, rows).encode())
+    return rows
