@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from edgeq.errors import BadInput
 from edgeq.pipeline import compare as compare_step
 from edgeq.pipeline.history import append, history_from, stamp
 from edgeq.pipeline.run_folder import write_file
+from edgeq.report.wording import counted
 
 
 @console.command
@@ -73,13 +75,16 @@ def _print(found: Comparison) -> None:
     """What changed as a table, the rest in numbers: nobody reads fifty equal rows."""
     console.pairs([("compared", words.title(found)), ("latency", words.basis(found))])
     console.say("")
-    changed = words.changed(found)
-    if changed:
-        console.table("", words.HEAD, [words.row(finding) for finding in changed])
+    shown = words.shown(found)
+    if shown:
+        console.table("", words.HEAD, [words.row(finding) for finding in shown])
         console.say("")
-    for finding in found.findings:
-        if finding.verdict == "not compared" and finding not in changed:
+    rest = [finding for finding in found.findings if finding.verdict == "not compared" and finding not in shown]
+    for finding in rest:
+        if finding.rule != "layer":
             console.say(f"not compared: {words.sentence(finding)}")
+    for why, count in Counter(finding.why for finding in rest if finding.rule == "layer").items():
+        console.say(f"not compared: {counted(count, 'layer')}: {why}")
     for note in found.notes:
         console.say(f"note: {note}")
     if found.passed:  # else it is the error

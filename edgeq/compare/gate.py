@@ -40,11 +40,13 @@ class LatencyLimits(_Table):
 
 
 class NoiseLimits(_Table):
-    """When a latency of a clock (measured, host) counts as changed: see `edgeq.compare.bootstrap`."""
+    """When a latency of a clock (measured, host) counts as changed: see `edgeq.compare.bootstrap`. Those of `host` are
+    held if `hold_host`, else shown alone."""
 
     confidence_percent: Annotated[float, Field(strict=True, ge=50, lt=100)] = 99.0
     least_effect_percent: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 5.0
     least_values: Annotated[int, Field(strict=True, ge=2, le=100_000)] = 10
+    hold_host: Annotated[bool, Field(strict=True)] = False
 
 
 class SizeLimits(_Table):

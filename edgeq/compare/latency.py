@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from edgeq.compare.finding import Finding
 from edgeq.compare.gate import Gate, LatencyLimits, NoiseLimits, Rule
@@ -14,6 +15,7 @@ from edgeq.report.wording import percent
 # What is counted or computed comes out the same every time; a clock does not.
 EXACT = ("emulated", "modelled")
 
+_NOT_HELD = "shown, not held: a process of a machine that does other things (noise.hold_host)"
 _Pair = tuple[Layer, Layer]  # the same layer in BASE and in NEW
 
 
@@ -32,11 +34,21 @@ def apart(base: Latency, new: Latency) -> str:
 def compare_latency(base: EngineRun, new: EngineRun, gate: Gate) -> list[Finding]:
     """Findings on an engine's latencies, which are of one basis and unit."""
     total = _total(base.latency, new.latency, gate)
-    found = [_finding("latency", "total", new, total, abs(total.change or 0))]
-    return found + _layers(base, new, gate)
+    found = [_finding("latency", "total", new, total, abs(total.change or 0)), *_layers(base, new, gate)]
+    return found if new.latency.basis != "host" or gate.noise.hold_host else [_shown(finding) for finding in found]
+
+
+def _shown(finding: Finding) -> Finding:
+    """A finding on a process: what else its machine does is in the figure, and an interval of one run knows nothing
+    of that."""
+    if finding.verdict == "not compared":
+        return finding
+    return replace(finding, verdict="not compared", why=_NOT_HELD, limit=None, weight=0.0)
 
 
 def _finding(rule: Rule, what: str, run: EngineRun, judged: Judged, weight: float, *said: str) -> Finding:
+    if run.latency.basis not in EXACT and judged.verdict not in ("failed", "improved"):
+        weight = 0.0  # as far as is known, nothing changed
     why = "; ".join(filter(None, (judged.why, *said)))
     return Finding(
         rule, what, judged.verdict, why, run.engine, run.latency.unit,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgeq.compare import words
 from edgeq.compare.finding import Comparison, Finding
+from edgeq.report.drawing import cut
 from edgeq.report.markdown import escape
 
 # A comment holds 65,536 characters, and nobody reads a thousand rows.
@@ -15,13 +16,14 @@ MOST_NAME = 80
 
 def markdown(comparison: Comparison) -> str:
     """Headline, what changed by weight, and folded what did not."""
-    changed = words.changed(comparison)
-    same = [finding for finding in comparison.findings if finding not in changed]
+    shown = words.shown(comparison)
+    same = [finding for finding in comparison.findings if finding not in shown]
     mark = "✅" if comparison.passed else "❌"
     parts = [
         f"### {mark} {_code(words.title(comparison))}",
         f"**{_text(words.headline(comparison))}.**",
-        *([_table(changed)] if changed else ["Every figure is as it was."]),
+        *([] if words.changed(comparison) else ["As far as is known, every figure is as it was."]),
+        *([_table(shown)] if shown else []),
         f"Latency is {escape(words.basis(comparison))}.",
     ]
     if same:
@@ -33,7 +35,7 @@ def markdown(comparison: Comparison) -> str:
 
 def _table(findings: Sequence[Finding]) -> str:
     rows = [
-        (verdict, _code(what), *map(escape, cells), _text(_cut(why)))
+        (verdict, _code(what), *map(escape, cells), _text(cut(why, MOST_NAME)))
         for verdict, what, *cells, why in map(words.row, findings[:MOST_ROWS])
     ]
     if len(findings) > MOST_ROWS:
@@ -43,13 +45,9 @@ def _table(findings: Sequence[Finding]) -> str:
 
 
 def _code(text: str) -> str:
-    return f"<code>{_text(_cut(text))}</code>"
+    return f"<code>{_text(cut(text, MOST_NAME))}</code>"
 
 
 def _text(text: str) -> str:
     """Text as it is: no markup, and nobody is mentioned by what a file calls a layer."""
     return escape(text).replace("@", "@<!-- -->")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_NAME else text[: MOST_NAME - 1] + "…"

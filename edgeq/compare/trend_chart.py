@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from edgeq.compare.trend import Series, slower
 from edgeq.report import wording
-from edgeq.report.drawing import ACCENT, BAD, INK, LINE, MUTED, STYLE, svg
+from edgeq.report.drawing import ACCENT, BAD, INK, LINE, MUTED, STYLE, cut, svg
 
 _WIDTH_INCHES = 5.0
 _CURVE_INCHES, _TITLE_INCHES, _DATES_INCHES = 1.3, 0.45, 0.3
@@ -31,7 +31,7 @@ def trend_chart(series: Sequence[Series], name: str, *, titled: bool = False) ->
             axes = figure.add_axes((_LEFT, bottom / height, _RIGHT - _LEFT, _CURVE_INCHES / height))
             _curve(axes, one)
             if titled:
-                said = f"{_cut(one.title)}: {one.last.unit}"
+                said = f"{cut(one.title, 60)}: {one.last.unit}"
                 axes.text(0, 1.14, said, transform=axes.transAxes, color=INK, va="bottom")
         return svg(figure, name)
 
@@ -67,7 +67,3 @@ def _dates(axes: Axes, series: Series) -> None:
 def _figure(value: float, series: Series) -> str:
     unit = series.last.unit
     return wording.brief(value) if unit in ("instructions", "cycles") else wording.quantity(value, unit)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"

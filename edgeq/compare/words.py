@@ -39,6 +39,13 @@ def changed(comparison: Comparison) -> list[Finding]:
     return [found for found in ordered(comparison) if found.verdict in ("failed", "improved") or found.weight]
 
 
+def shown(comparison: Comparison) -> list[Finding]:
+    """What is read first: the latency of an inference, if it has a figure, and all that changed."""
+    moved = changed(comparison)
+    totals = [found for found in comparison.findings if found.rule == "latency" and found.new is not None]
+    return [found for found in ordered(comparison) if found in moved or found in totals]
+
+
 def name(finding: Finding) -> str:
     """What a finding is about: `layer conv1`, `latency, tflm`."""
     what = {"layer": f"layer {finding.what}", "equality": f"hop {finding.what}", "latency": "latency"}

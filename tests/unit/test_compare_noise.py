@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeq.bench.statistics import percentile, summarize
+from edgeq.compare import words
 from edgeq.compare.bootstrap import ratio_interval
 from edgeq.compare.compare import compare
 from edgeq.compare.finding import Comparison
-from edgeq.compare.gate import Gate
+from edgeq.compare.gate import Gate, read_gate
 from edgeq.compare.judge import noisy
 from edgeq.compare.subject import Subject
 from edgeq.report.model import EngineRun, Latency, Layer
@@ -110,9 +111,28 @@ def test_few_values_decide_nothing_and_it_is_said() -> None:
     assert [f.rule for f in found.failed] == ["latency"]
 
 
+def test_noise_is_no_change_to_read_of() -> None:
+    found = _compared(3, normal, np.ones(LAYERS))
+    assert words.changed(found) == [] and [f.what for f in words.shown(found)] == ["total"]
+
+
 def test_a_faster_board_is_improved() -> None:
     found = _compared(0, normal, np.full(LAYERS, 0.85))
     assert found.passed and {f.verdict for f in found.findings if f.rule in ("latency", "layer")} == {"improved"}
+
+
+def test_a_process_is_shown_and_held_only_if_the_gate_says_so() -> None:
+    def host(slower: float) -> Subject:
+        (run,) = _network(np.random.default_rng(1), normal, np.full(LAYERS, slower), 10).engines
+        latency = run.latency.model_copy(update={"basis": "host"})
+        return Subject("m", (1, 8, 8, 3), "b", "host", (run.model_copy(update={"latency": latency}),))
+
+    found = compare(host(1.0), host(2.0), Gate())
+    times = [f for f in found.findings if f.rule in ("latency", "layer")]
+    assert found.passed and {f.verdict for f in times} == {"not compared"} and all("hold_host" in f.why for f in times)
+    assert all(f.change is not None and f.change > 0.8 and f.interval is not None for f in times)
+    held = compare(host(1.0), host(2.0), read_gate("[noise]\nhold_host = true"))
+    assert "latency" in {f.rule for f in held.failed}
 
 
 def test_a_change_below_the_least_effect_is_none_however_sure() -> None:
