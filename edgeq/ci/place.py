@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeq.ci.render import GATE, GITLAB_ENTRY, GITLAB_INCLUDED, CiFile, Host
+from edgeq.ci.render import BENCH, GATE, GITLAB_BOARDS, GITLAB_ENTRY, GITLAB_INCLUDED, CiFile, Host
 from edgeq.errors import BadInput
 from edgeq.pipeline.run_folder import read_file, write_file
 
@@ -111,7 +111,10 @@ def by_hand(folder: Path, hosts: tuple[Host, ...]) -> list[str]:
     left = []
     if "gitlab" in hosts:
         entry = read_file(folder / GITLAB_ENTRY).decode(errors="replace")
-        included = [path for path in (GITLAB_INCLUDED,) if path not in entry]
+        included = [path for path in (GITLAB_INCLUDED, GITLAB_BOARDS) if path not in entry]
         left += [f"add to {GITLAB_ENTRY}, under include:   - local: {path}" for path in included]
     left.append(f"look through {GATE}: what a change may cost")
+    where = {"github": "repository variable", "gitlab": "CI/CD variable"}
+    variable = " and ".join(where[host] for host in hosts)
+    left.append(f"for real boards: name them in {BENCH}, register a runner, set the {variable} EDGEQ_BOARDS to true")
     return left

@@ -15,16 +15,19 @@ from edgeq.ci.settings import CiSettings
 Host = Literal["github", "gitlab"]
 
 GITHUB_WORKFLOW = ".github/workflows/edgeq.yml"
+GITHUB_BOARDS = ".github/workflows/edgeq-boards.yml"
 GITLAB_INCLUDED = ".gitlab/edgeq.yml"
+GITLAB_BOARDS = ".gitlab/edgeq-boards.yml"
 GITLAB_ENTRY = ".gitlab-ci.yml"
 GATE = "gate.toml"
+BENCH = "hil.toml"
 
 _ROOM = Path(__file__).parent
 _TEMPLATES: dict[Host, dict[str, str]] = {
-    "github": {GITHUB_WORKFLOW: "github.yml.jinja"},
-    "gitlab": {GITLAB_INCLUDED: "gitlab.yml.jinja"},
+    "github": {GITHUB_WORKFLOW: "github.yml.jinja", GITHUB_BOARDS: "github-boards.yml.jinja"},
+    "gitlab": {GITLAB_INCLUDED: "gitlab.yml.jinja", GITLAB_BOARDS: "gitlab-boards.yml.jinja"},
 }
-_STARTERS = {GATE: "gate.toml.jinja"}
+_STARTERS = {GATE: "gate.toml.jinja", BENCH: "hil.toml.jinja"}
 
 # Actions by commit, which nobody can move to other code.
 ACTIONS = {

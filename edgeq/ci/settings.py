@@ -15,11 +15,12 @@ from edgeq.report.wording import printable
 _ACTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+@[A-Za-z0-9][A-Za-z0-9._/-]*")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _LOOKED_INTO = 3  # folders deep
+_NAME_MOST = 48
 
 
 @dataclass(frozen=True)
 class CiModel:
-    """A model as `edgeq deploy` takes it, and the name of its job: letters, digits, dot, dash and underscore."""
+    """A model as `edgeq deploy` takes it, and its job's name: letters, digits, `.`, `-`, `_`; none of those first."""
 
     name: str
     path: str
@@ -64,7 +65,7 @@ def models_of(folder: Path, named: Sequence[str]) -> tuple[CiModel, ...]:
         raise BadInput("has no folder with a model.toml", where=str(folder), hint="--model MODEL, as for edgeq deploy")
     taken: dict[str, CiModel] = {}
     for path in dict.fromkeys(paths):
-        name = base = re.sub(r"[^A-Za-z0-9_.-]+", "-", _title(path)).strip("-.") or "model"
+        name = base = re.sub(r"[^A-Za-z0-9_.-]+", "-", _title(path)).strip("-._")[:_NAME_MOST] or "model"
         number = 1
         while name.lower() in taken:
             number += 1

@@ -42,7 +42,7 @@ def init(
     ] = False,
     json_output: Json = False,
 ) -> None:
-    """Write workflows: every pull request on a virtual board, compared and gated."""
+    """Write workflows: every pull request on a virtual board, compared and gated; real boards nightly and by label."""
     if not folder.is_dir():
         raise BadInput("there is no such folder", where=str(folder))
     named: tuple[render.Host, ...] = (*(("github",) if github else ()), *(("gitlab",) if gitlab else ()))

@@ -17,11 +17,23 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from edgeq import __version__
-from edgeq.ci.render import ACTIONS, GITHUB_WORKFLOW, GITLAB_ENTRY, GITLAB_INCLUDED, CiFile, default_install, files
+from edgeq.ci.render import (
+    ACTIONS,
+    BENCH,
+    GITHUB_BOARDS,
+    GITHUB_WORKFLOW,
+    GITLAB_BOARDS,
+    GITLAB_ENTRY,
+    GITLAB_INCLUDED,
+    CiFile,
+    default_install,
+    files,
+)
 from edgeq.ci.settings import CiModel, CiSettings
 from edgeq.cli import app
 from edgeq.compare.gate import Gate, read_gate
 from edgeq.errors import BadInput
+from edgeq.hil.settings import read_bench
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "edgeq" / "ci" / "scripts").glob("*.sh"))
@@ -126,6 +138,7 @@ def test_every_command_and_option_that_is_called_exists() -> None:
             options = {word for word in names[: names.index("--") if "--" in names else None] if word.startswith("-")}
             assert options <= known, line
             called.add((command.name, *sorted(options)))
+    assert {("doctor",), ("run", "-o")} <= called
     assert ("compare", "--gate", "--history", "--junit", "--markdown") in called
     assert ("deploy", "--board", "--engine", "--output", "--runner") in called
 
@@ -151,6 +164,38 @@ def test_the_starting_gate_is_the_default_one_written_out() -> None:
     (text,) = (file.text for file in files(settings(), ("github",)) if file.path == "gate.toml")
     assert read_gate(text) == Gate()
     assert len(tomllib.loads(text)) >= 4
+
+
+def test_the_bench_to_begin_with_is_a_virtual_board(tmp_path: Path) -> None:
+    (text,) = (file.text for file in files(settings(*AWKWARD), ("github",)) if file.path == BENCH)
+    (tmp_path / BENCH).write_text(text)
+    bench = read_bench(tmp_path / BENCH).settings
+    assert [model.source for model in bench.model] == list(AWKWARD)
+    assert [(board.board, board.virtual) for board in bench.board] == [("esp32-wrover-b", "qemu_lx6")]
+    real = re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE)  # the example, as one would begin to use it
+    (tmp_path / BENCH).write_text(real)
+    assert [board.mac is None for board in read_bench(tmp_path / BENCH).settings.board] == [True, False]
+
+
+def test_forks_never_reach_the_boards() -> None:
+    found = by_path(files(settings(), ("github", "gitlab")))
+    for path, workflow in found.items():
+        own = [job for job in workflow.get("jobs", {}).values() if "self-hosted" in job["runs-on"]]
+        assert len(own) == (1 if path == GITHUB_BOARDS else 0)
+    github = found[GITHUB_BOARDS]
+    assert github["on"]["pull_request"] == {"types": ["labeled"]}
+    assert set(github["on"]) == {"schedule", "workflow_dispatch", "pull_request"}
+    (job,) = github["jobs"].values()
+    own = "github.event.pull_request.head.repo.full_name == github.repository"
+    assert re.fullmatch(r"\$\{\{ vars\.EDGEQ_BOARDS == 'true' && \((.+)\) \}\}", job["if"])
+    assert f"(github.event.label.name == 'hardware' && {own})" in " ".join(job["if"].split())
+
+    (job,) = found[GITLAB_BOARDS].values()
+    off, nightly, forks, *others = job["rules"]
+    assert off == {"if": '$EDGEQ_BOARDS != "true"', "when": "never"}
+    assert nightly == {"if": '$CI_PIPELINE_SOURCE == "schedule"'}
+    assert forks["when"] == "never" and "$CI_MERGE_REQUEST_SOURCE_PROJECT_PATH != $CI_PROJECT_PATH" in forks["if"]
+    assert others and job["tags"] == ["edgeq"] and job["resource_group"]
 
 
 @pytest.fixture
