@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from edgeq.boards.board import Board, load_board
+from edgeq.hil.lock import board_lock, held
 from edgeq.images.layout import layout_for
 from edgeq.images.partitions import SUBTYPE_FACTORY, TABLE_OFFSET, write_partition_table
 from edgeq.link.session import Session
@@ -89,10 +89,13 @@ class ConnectedBoard:
 
 @contextlib.contextmanager
 def connected(where: Where) -> Iterator[ConnectedBoard]:
-    """The board until the tests end. A real one belongs to one process of the test run at a time: the others wait."""
+    """The board until the tests end. A real one belongs to one process of the test run at a time, and the others wait;
+    where it is anybody else's, `edgeq hil run`'s say, BoardTrouble says whose."""
     with contextlib.ExitStack() as stack:
         if where.port is not None:
-            stack.enter_context(only_one(where.folder / f"port-{hashlib.sha256(where.port.encode()).hexdigest()[:16]}"))
+            lock, note = board_lock(where.port), Noted().note
+            stack.enter_context(only_one(where.folder / lock.name))
+            stack.enter_context(held(lock, f"the board behind {where.port}", wait_s=0, say=note))
         yield ConnectedBoard(where, stack)
 
 

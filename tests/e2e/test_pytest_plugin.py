@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 
 from edgeq.boards.board import load_board
 from edgeq.errors import BadInput
+from edgeq.hil.lock import board_lock, held
 from edgeq.pipeline import board as boards
 from edgeq.pipeline.deploy import DEFAULT_BOARD
 from edgeq.pipeline.progress import Quiet
@@ -192,6 +193,15 @@ def test_a_real_board_and_processes_that_share_it(
         told = run(team, *several, "--edgeq-port", there.url, "--edgeq-runs", "4")
     told.assert_outcomes(passed=2)
     assert deploys(team) == ["native 4"]
+
+
+def test_a_board_that_somebody_else_has(team: pytest.Pytester) -> None:
+    team.makepyfile("def test_it(board): pass")
+    port = "socket://127.0.0.1:9"
+    with held(board_lock(port), port, wait_s=0, say=print):
+        told = run(team, "--edgeq-port", port)
+    told.assert_outcomes(errors=1)
+    told.stdout.fnmatch_lines([f"edgeq: the board behind {port} is in use by process *"])
 
 
 def test_it_costs_nothing_until_it_is_used(team: pytest.Pytester) -> None:
