@@ -4,8 +4,9 @@
 
 The shapes are those of `kernels.py`, one model image each. ESP-IDF builds the firmware once, esptool flashes it and
 then each image, the input goes over the serial link, and the output has to be the reference's bytes. What a row rests
-on is what the board says of itself: `measured` are microseconds of a real one's timer, which its clock makes cycles of;
-an emulated core knows instructions alone, and no file is written of it unless `--output` asks for one.
+on is what the board says of itself: `measured` are cycles of a real one's counter, or what its clock makes of an older
+firmware's microseconds; an emulated core knows instructions alone, and no file is written of it unless `--output` asks
+for one.
 """
 
 from __future__ import annotations

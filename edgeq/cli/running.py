@@ -23,7 +23,7 @@ from edgeq.pipeline.run_images import (
     board_to_run,
     scored_json,
 )
-from edgeq.report.wording import percent, quantity
+from edgeq.report.wording import cycles_as_time, percent, quantity
 
 _WORST_CLASSES = 5
 _TAKEN_FOR = 3
@@ -126,5 +126,5 @@ def _latency(board: Pictures, ticks: float) -> str:
     text = quantity(ticks, board.unit)
     hz = board.info.get("clock_hz", "0")
     if board.unit == "cycles" and hz.isdecimal() and int(hz):
-        text += f" ({quantity(ticks / int(hz) * 1e9, 'ns')})"
+        text += f" ({cycles_as_time(ticks, int(hz))})"
     return f"{text}, {board.basis}"

@@ -43,6 +43,7 @@ def html(report: Report) -> str:
         rows=summary.summary_rows(report),
         basis=summary.basis(latency),
         per_mac=summary.per_mac(latency, report.model.macs),
+        p50_as_time=summary.p50_as_time(latency, report.board),
         latency_svg=latency_chart(latency),
         spread_svg=spread_chart(latency) if latency.values and latency.min < latency.max else None,
         arena_svg=arena_chart(report.arena_steps) if report.arena_steps else None,

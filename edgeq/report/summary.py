@@ -37,7 +37,7 @@ def verdict(report: Report) -> Verdict:
 def summary_rows(report: Report) -> list[tuple[str, str]]:
     """The compact table: (what, figure) pairs of plain text, to be escaped for where they are shown."""
     latency, macs = report.latency, report.model.macs
-    return [*what_rows(report), *latency_rows(latency, macs), *_size_rows(report), *found_rows(report)]
+    return [*what_rows(report), *latency_rows(latency, macs, report.board), *_size_rows(report), *found_rows(report)]
 
 
 def what_rows(report: Report) -> list[tuple[str, str]]:
@@ -62,10 +62,12 @@ def what_rows(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-def latency_rows(latency: Latency, macs: int) -> list[tuple[str, str]]:
+def latency_rows(latency: Latency, macs: int, board: BoardFacts) -> list[tuple[str, str]]:
     """Percentiles, extremes, and what they rest on."""
+    time = p50_as_time(latency, board)
     return [
         ("latency p50", wording.quantity(latency.p50, latency.unit) + per_mac(latency, macs)),
+        *([("p50 as time", time)] if time else []),
         ("latency p90, p99", f"{_figure(latency, latency.p90)}, {_figure(latency, latency.p99)}"),
         ("latency min, max", f"{_figure(latency, latency.min)}, {_figure(latency, latency.max)}"),
         ("basis", f"{basis(latency)}; {wording.counted(latency.n, 'run')}"),
@@ -245,6 +247,11 @@ def per_mac(latency: Latency, macs: int) -> str:
     if not macs or latency.unit not in COUNTS:
         return ""
     return f" ({latency.p50 / macs:.2f} per MAC)"
+
+
+def p50_as_time(latency: Latency, board: BoardFacts) -> str:
+    """What a p50 in cycles comes to at the board's clock; else nothing."""
+    return wording.cycles_as_time(latency.p50, board.clock_hz) if latency.unit == "cycles" and board.clock_hz else ""
 
 
 def _figure(latency: Latency, value: float) -> str:

@@ -8,7 +8,7 @@ from edgeq.report import explain, wording
 from edgeq.report.bench import BenchReport, Equality
 from edgeq.report.bins import bins
 from edgeq.report.columns import bar, columns, pairs
-from edgeq.report.model import EngineRun, Firmware, Hop, Latency, Report
+from edgeq.report.model import BoardFacts, EngineRun, Firmware, Hop, Latency, Report
 from edgeq.report.quantisation import Quantisation
 from edgeq.report.summary import (
     basis,
@@ -37,7 +37,7 @@ def bench_text(bench: BenchReport) -> list[str]:
         ("work", f"{wording.number(model.macs)} MAC"),
         ("board", board_line(board)),
         *((f"engine {run.engine}", run.version) for run in runs if run.version),
-        *_latency_rows(runs, model.macs),
+        *_latency_rows(runs, model.macs, board),
         *((f"equality {made.engine}", _equality(made)) for made in bench.equality),
         *_version_rows(bench.versions, bench.firmware),
     ]
@@ -52,7 +52,7 @@ def report_text(report: Report) -> list[str]:
     runs = _runs(report)
     rows = [
         *what_rows(report),
-        *_latency_rows(runs, report.model.macs),
+        *_latency_rows(runs, report.model.macs, report.board),
         *found_rows(report),
         *_version_rows(report.versions, report.firmware),
     ]
@@ -130,11 +130,11 @@ def _runs(report: Report) -> tuple[EngineRun, ...]:
     )
 
 
-def _latency_rows(runs: Sequence[EngineRun], macs: int) -> list[tuple[str, str]]:
+def _latency_rows(runs: Sequence[EngineRun], macs: int, board: BoardFacts) -> list[tuple[str, str]]:
     """Of several engines the figures stand side by side, in a table of their own."""
     first = runs[0].latency
     if len(runs) == 1:
-        return latency_rows(first, macs)
+        return latency_rows(first, macs, board)
     return [("basis", f"{basis(first)}; {wording.counted(first.n, 'run')} with each engine")]
 
 

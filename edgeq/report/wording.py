@@ -48,6 +48,11 @@ def quantity(value: float, unit: str) -> str:
     return f"{ns:.0f} ns"
 
 
+def cycles_as_time(cycles: float, clock_hz: int) -> str:
+    """How long so many cycles take: 51.440 ms at 240 MHz."""
+    return f"{quantity(cycles / clock_hz * 1e9, 'ns')} at {clock_hz / 1e6:g} MHz"
+
+
 def brief(value: float) -> str:
     """A count in three digits, for a headline: 24.9 M."""
     for size, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -170,6 +170,18 @@ def test_a_time_has_no_cost_per_mac() -> None:
     assert "per MAC" not in text and "23.902 ms" in text and "never compared with a board" in text
 
 
+def test_a_real_boards_cycles_come_as_a_time_too() -> None:
+    data = bench_example()
+    data["board"] |= {"kind": "real", "clock_hz": 240_000_000}
+    data["engines"] = data["engines"][:1]
+    data["equality"] = []
+    data["engines"][0]["latency"] |= {"basis": "measured", "unit": "cycles"}
+    text = re.sub(" +", " ", _fits(bench_text(read_bench(json.dumps(data)))))
+    assert "latency p50 23,901,887 cycles (8.50 per MAC)\np50 as time 99.591 ms at 240 MHz\n" in text
+    data["board"]["clock_hz"] = None
+    assert "p50 as time" not in _fits(bench_text(read_bench(json.dumps(data))))
+
+
 def test_a_long_network_shows_its_costliest_layers() -> None:
     layers = [{"name": f"step{i}", "op": "ADD", "value": 1000 + i, "macs": 2} for i in range(MOST_LAYERS + 5)]
     lines = bench_text(bench(layers=layers))

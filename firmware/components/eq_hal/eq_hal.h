@@ -13,7 +13,7 @@ typedef struct eq_hal {
     const char *board;      /* "esp32-wrover-b" */
     const char *kind;       /* "emulated", "host", "real" */
     const char *port;       /* "qemu_lx6", "host", "esp-idf" */
-    const char *clock_unit; /* what clock() counts: "instructions", "ns", "us" */
+    const char *clock_unit; /* what clock() counts: "instructions", "ns", "us", "cycles" */
     uint32_t clock_hz;      /* of the core; 0 where it has no meaning */
 
     /* Waits for at least one byte of the console, returns how many it put into buf; 0 at the end of the
