@@ -11,12 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from command_line import edgeq, environment, good
+from hil_bench import board, cases_of, models, write_bench
 from labgrid_bench import BOARD, Lab, bench, exporting, serial_port
 
 from edgeq.boards.board import load_board
@@ -25,7 +28,7 @@ from edgeq.flash.esptool import flash
 from edgeq.hil.labgrid import LabgridPlaces, wanted_tags
 from edgeq.hil.labgrid_client import Worker, owner
 from edgeq.hil.labgrid_lease import Lease, folder, left_behind
-from edgeq.hil.settings import Labgrid
+from edgeq.hil.settings import BoardEntry, Labgrid
 from edgeq.images.layout import layout_for
 from edgeq.images.partitions import write_partition_table
 from edgeq.pipeline.board import build, session
@@ -74,9 +77,9 @@ def switch() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, switch: str) -> Iterator[Lab]:
     """What docs/labgrid.md sets up, with virtual boards in the place of USB ports."""
-    board = load_board(BOARD)
-    app = build("host", board, tmp_path_factory.mktemp("firmware"), Quiet()).app_image
-    table = write_partition_table(layout_for(board.flash_bytes))
+    wrover = load_board(BOARD)
+    app = build("host", wrover, tmp_path_factory.mktemp("firmware"), Quiet()).app_image
+    table = write_partition_table(layout_for(wrover.flash_bytes))
 
     def describe(urls: Mapping[str, str]) -> str:
         ports = iter(urls.values())
@@ -168,6 +171,28 @@ def test_power_is_labgrids_to_switch(places: LabgridPlaces) -> None:
         assert Switch.asked == ["/relay/2/0", "/relay/2/1"]
     with pytest.raises(BoardTrouble, match=r"power switch failed: .*not acquired"):
         borrowed.cycle_power()
+
+
+@pytest.mark.slow  # the firmware goes over rfc2217
+def test_a_bench_of_places(lab: Lab, tmp_path: Path) -> None:
+    """Two boards by way of labgrid; the second time somebody else has one of them."""
+    models(tmp_path)
+    entries = [board(name, place=name, runner="host") for name in lab.boards]
+    write_bench(tmp_path, {"name": "places", "runs": 3, "lock_wait_s": 1}, entries, [{"source": "one.tflite"}])
+    env = environment(LG_COORDINATOR=lab.coordinator)
+    said = good(edgeq("hil", "list", "hil.toml", cwd=tmp_path, env=env))
+    assert said.count("board=esp32-wrover-b, site=berlin") == 2
+    good(edgeq("hil", "run", "hil.toml", "-o", "first", cwd=tmp_path, env=env))
+    assert {outcome for outcome, _ in cases_of(tmp_path / "first").values()} == {"passed"}
+    assert idle(lab)
+
+    lab.run("-p", "wrover-2", "acquire", user="anna")
+    done = edgeq("hil", "run", "hil.toml", "-o", "second", cwd=tmp_path, env=env)
+    lab.run("-p", "wrover-2", "release", user="anna")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert [outcome for outcome, _ in cases_of(tmp_path / "second").values()] == ["passed", "infrastructure"]
+    assert f"wrover-2 is held by {socket.gethostname()}/anna" in (tmp_path / "second" / "matrix.html").read_text()
+    assert idle(lab)
 
 
 def test_states(lab: Lab, places: LabgridPlaces) -> None:
@@ -456,6 +481,13 @@ def test_an_address_that_is_none(address: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LG_COORDINATOR", address or ":")
     with pytest.raises(BadInput, match="not the address of a labgrid coordinator"):
         LabgridPlaces(Labgrid())
+
+
+def test_the_pages_settings() -> None:
+    page = tomllib.loads(of_page("toml"))
+    assert Labgrid.model_validate(page.pop("labgrid")).client == "/opt/labgrid/bin/labgrid-client"
+    named, tagged = (wanted_tags(str(BoardEntry.model_validate(entry).place)) for entry in page.pop("board"))
+    assert named == {"name": "wrover-1"} and tagged == {"board": "esp32-wrover-b", "site": "hamburg"} and not page
 
 
 def test_tags() -> None:
