@@ -3,7 +3,7 @@
 enum { WIDE_BITS = 8, NARROW_BITS = 2, WINOGRAD_BITS = 2 };
 
 /* Of docs/kernels.md, in instructions: as the modules of edgeq/plan/variants have them. */
-#define WEIGHT(bits) ((bits) == WIDE_BITS ? 2.0f : 3.25f)
+#define WEIGHT(bits) ((bits) == WIDE_BITS ? 2.25f : 3.5f)
 
 static int32_t up_to(int32_t n, int32_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
@@ -93,7 +93,7 @@ static void choose_mac16(const eq_conv2d *conv, int32_t bits, const eq_limits *l
         (it.as.mac16.rows - 1) * win->stride_h + (win->height - 1) * win->dilation_h + 1; /* of a group */
     float line = (float)((conv->out.width - 1) * win->stride_w + win->width) * (float)conv->in.channels;
     float rows = (float)conv->out.height * (float)conv->out.channels;
-    it.instructions = rows * (60 + (float)conv->out.width * (17 + 5 * (float)win->height + (float)values)) +
+    it.instructions = rows * (60 + (float)conv->out.width * (16 + 5 * (float)win->height + (float)values)) +
                       (float)groups * (widening(conv, bits, values) + (float)lines * (60 + 2 * line));
     if (it.instructions < best->instructions) *best = it;
 }

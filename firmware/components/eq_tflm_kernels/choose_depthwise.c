@@ -27,7 +27,7 @@ static float filtering(const side *line, const side *across, float line_parts, f
     float rows = (float)across->size, row = 0;
     for (int32_t phase = 0; phase < phases; phase++)
         row += (float)(parts_of(inputs_of(line, 1) + phase, 4) * 4) / (float)phases;
-    return (17 + rows * (5 + row)) * (float)across->outputs * (float)line->outputs +
+    return (16 + rows * (5 + row)) * (float)across->outputs * (float)line->outputs +
            (float)phases *
                (70 * (float)across->outputs * line_parts + parts * (250 + 8 * rows * (float)line->size));
 }
