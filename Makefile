@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup debian demo check test test-slow bench bench-board accuracy docs clean
+.PHONY: help setup debian demo hil-demo check test test-slow bench bench-board accuracy docs clean
 
 PYTHON ?= python3
 CLANG_FORMAT ?= clang-format-22
@@ -29,6 +29,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make setup    only sets up: Python packages in .venv, and Debian packages where this is Debian'
 	@echo 'make check    only the static checks'
+	@echo 'make hil-demo  four virtual boards in the loop, two of them through labgrid: one fails its gate, one dies'
 	@echo 'make test-slow, make bench, make bench-board PORT=..., make accuracy, make docs, make clean'
 
 setup: $(STAMP) $(LABGRID_STAMP)
@@ -72,6 +73,10 @@ debian:
 
 demo: setup
 	$(BIN)/edgeq deploy models/resnet18-digits -o build/demo
+
+# A bench with a board that fails its gate and one that dies; 0 where it ends just so. Under 5 minutes.
+hil-demo: setup
+	$(BIN)/python examples/hil/demo.py
 
 check: setup
 	$(BIN)/ruff check

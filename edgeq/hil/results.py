@@ -106,10 +106,8 @@ def require_good(rows: Sequence[Row]) -> None:
     for outcome, kind in found:
         first = next((row for row in rows if row.outcome == outcome), None)
         if first is not None:
-            raise kind(
-                f"{headline(rows)}; the first: {printable(first.reason)}", where=first.job.id,
-                hint="matrix.html shows every job",
-            )  # fmt: skip
+            said = f"{headline(rows)}; the first that is {outcome}, {first.job.id}: {printable(first.reason)}"
+            raise kind(said, hint="matrix.html shows every job")
 
 
 def junit_text(name: str, rows: Sequence[Row]) -> str:
