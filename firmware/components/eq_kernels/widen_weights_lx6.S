@@ -1,7 +1,7 @@
 /* eq_widen_weights: four weights of a word as two pairs of halfwords, two words a turn. A word that is stored has the
  * second half of the pair before and the first half of the next.
  *
- *   a2 from    a4 shift, free    a5 to    a6 its beginning    a7 words    a8 the second pair, the word before's at first
+ *   a2 from    a4 shift, free    a5 to    a6 its beginning    a7 words      a8 the second pair of the word before
  *   a9 the first pair            a12, a13 words as they lie   a3 a word that is stored      a10, a11, a15 constants
  *   sar 16 */
 

@@ -2,7 +2,7 @@
  * stack; then its rows to the positions.
  *
  *   columns  a3 a patch's column      a4 buffer   a5 0x00ff00ff   a6 to a9 four words    a2, a10 to a15 temporary
- *   rows     a4 buffer   a5 to        a2 bytes to the next position     a6 to a9 four pairs   a3 0x8000    a10 temporary
+ *   rows     a4 buffer   a5 to        a2 bytes to the next position     a6 to a9 four pairs   a3 0x8000   a10 temporary
  *
  * One side: v0 = d0 - d2, v3 = d3 - d1, v2 = d2 - d1, v1 = d1 + d2.
  *

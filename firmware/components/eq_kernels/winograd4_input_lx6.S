@@ -9,8 +9,8 @@
  * One side, of d0 to d5, with g = d4 - d2, h = d1 - d3, ne = 4d2 - d4, nf = 4d1 - d3:
  *   v0 = 4(d0 - d2) + g   v5 = d5 - d3 + 4h   v2 = nf - ne   -v1 = nf + ne   v4 = 2h + g   -v3 = 2h - g
  *
- * The upper half of P + 0x8000 is the pair's second int16, the lower half of P its first. They are stored one by one, for
- * the first of all stands in a word's second half. */
+ * The upper half of P + 0x8000 is the pair's second int16, the lower half of P its first. They are stored one by one,
+ * for the first of all stands in a word's second half. */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
