@@ -55,7 +55,7 @@ def flash(
     with console.progress() as progress:
         done = flash_run(run, port, progress)
     if json_output:
-        console.print_json(asdict(done))
+        console.print_json({"bytes": done.bytes, "seconds": done.seconds, "verified": done.verified})
     else:
         console.say(f"{size(done.bytes)} in {done.seconds:.1f} s, verified")
 

@@ -12,6 +12,7 @@ import typer
 from edgeq.cli import console
 from edgeq.cli.options import Json
 from edgeq.errors import BadInput
+from edgeq.pipeline.facts import count_in
 from edgeq.pipeline.picture_files import open_set, read_picture
 from edgeq.pipeline.run_images import (
     Answer,
@@ -124,7 +125,6 @@ def _engine(board: Pictures) -> str:
 
 def _latency(board: Pictures, ticks: float) -> str:
     text = quantity(ticks, board.unit)
-    hz = board.info.get("clock_hz", "0")
-    if board.unit == "cycles" and hz.isdecimal() and int(hz):
-        text += f" ({cycles_as_time(ticks, int(hz))})"
+    if board.unit == "cycles" and (hz := count_in(board.info, "clock_hz")):
+        text += f" ({cycles_as_time(ticks, hz)})"
     return f"{text}, {board.basis}"

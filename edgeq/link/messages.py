@@ -22,6 +22,7 @@ ROWS_MAX = 32
 INFO_MAX_BYTES = 16384
 MODEL_NAME_MAX_BYTES = 64
 ENGINE_NAME_MAX_BYTES = 16
+ARENA_MAX_BYTES = 64 << 20  # more than any of these chips addresses
 
 ANSWER = 0x40  # added to the request's type
 BUSY = 0xFE
@@ -115,8 +116,14 @@ class ModelInfo:
         _true(not self.input.is_int32, "an input of int32")
         _true(1 <= self.steps <= MAX_STEPS, f"{self.steps} steps")
         _true(
-            self.arena_used_bytes <= self.arena_capacity_bytes,
+            self.arena_used_bytes <= self.arena_capacity_bytes <= ARENA_MAX_BYTES,
             f"an arena of {self.arena_used_bytes} bytes in a capacity of {self.arena_capacity_bytes}",
+        )
+        # What is made room for, asked for and gone through on a board's word alone.
+        ends_bytes = self.input.bytes + self.output.bytes
+        _true(max(self.input.bytes, self.output.bytes) <= self.arena_used_bytes, f"{ends_bytes} bytes of ends")
+        _true(
+            self.goldens * ends_bytes <= self.image_bytes, f"{self.goldens} golden samples in {self.image_bytes} bytes"
         )
 
 

@@ -39,6 +39,7 @@ from edgeq.virtual.runners import find_runner
 from edgeq.virtual.serve import VirtualBoard
 
 Runner = Literal["qemu_lx6", "host"]
+MOST_LOG_BYTES = 1 << 20
 PRESENT_BYTES = FIRST_OFFSET + RECORDS_BYTES - TABLE_OFFSET
 
 
@@ -178,15 +179,29 @@ def session(
     patience: Patience | None = None,
     door: Callable[[Transport], Transport] = lambda transport: transport,
 ) -> Iterator[Session]:
-    """A conversation with the board behind `port`, begun. `door` may put something between the two."""
+    """A conversation with the board behind `port`, begun. `log` gets what it prints, the first MOST_LOG_BYTES of it;
+    `door` may put something between the two."""
     transport = door(SerialTransport(port))
     try:
-        keep = log.append if log is not None else None
+        keep = _keeper(log) if log is not None else None
         talk = Session(transport, time.monotonic, patience=patience or Patience(), on_text=keep)
         _begin(talk, port)
         yield talk
     finally:
         transport.close()
+
+
+def _keeper(log: list[bytes]) -> Callable[[bytes], None]:
+    """A board may print without end; what is kept of it has one."""
+    room = MOST_LOG_BYTES
+
+    def keep(data: bytes) -> None:
+        nonlocal room
+        if room:
+            log.append(data[:room])
+            room -= len(log[-1])
+
+    return keep
 
 
 def _begin(talk: Session, port: str) -> None:

@@ -24,10 +24,10 @@ def board_facts(info: dict[str, str], board: Board | None = None) -> BoardFacts:
         name=board.name if board else info.get("board", "unknown"),
         kind=info.get("kind", ""),  # type: ignore[arg-type]  # pydantic checks it
         flash_bytes=board.flash_bytes if board else None,
-        arena_bytes=_count(info, "arena_capacity"),
-        scratch_bytes=_count(info, "scratch_capacity"),
-        model_slot_bytes=_count(info, "model_slot_bytes"),
-        clock_hz=_count(info, "clock_hz") or None,
+        arena_bytes=count_in(info, "arena_capacity"),
+        scratch_bytes=count_in(info, "scratch_capacity"),
+        model_slot_bytes=count_in(info, "model_slot_bytes"),
+        clock_hz=count_in(info, "clock_hz") or None,
     )
 
 
@@ -41,7 +41,8 @@ def firmware_facts(info: dict[str, str]) -> Firmware:
     )
 
 
-def _count(info: dict[str, str], key: str) -> int | None:
+def count_in(info: dict[str, str], key: str) -> int | None:
+    """A count that a board says of itself; None where it says none, or what is no count."""
     value = info.get(key, "")
     return int(value) if value.isascii() and value.isdecimal() and len(value) <= _LONGEST_COUNT else None
 

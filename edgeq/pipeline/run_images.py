@@ -119,7 +119,10 @@ class Pictures:
                 hint="deploy a folder with a model.toml, whose [input] says it",
             )
         self.room_bytes = known.room_bytes
-        self.rule: IntegerRule = decode_section(known.section, self.model.name)
+        try:
+            self.rule: IntegerRule = decode_section(known.section, self.model.name)
+        except BadInput as e:  # the board's words, not the user's
+            raise BoardTrouble(f"the board says what cannot be: {e.what}", hint="flash the model again") from e
         self.classes = self._count_classes()
         if (self.rule.height, self.rule.width, self.rule.channels) != self.model.input.dims[1:]:
             raise BoardTrouble("the board's preprocessing is for another input", hint="flash the model again")
