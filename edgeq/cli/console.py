@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import signal
@@ -180,12 +181,20 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def _say_what_the_encoding_lacks() -> None:
+    """Where a stream's encoding lacks a character, as Windows' do for bars, it is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def command(function: Callable[P, None]) -> Callable[P, None]:
     """Turns errors into a message and the documented exit code; no traceback reaches the user."""
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         _results.clear()
+        _say_what_the_encoding_lacks()
         try:
             function(*args, **kwargs)
             sys.stdout.flush()

@@ -94,6 +94,12 @@ def test_what_it_prints(run: Path) -> None:
     assert [step for step in steps if step in expected] == expected
 
 
+def test_a_stream_that_lacks_characters(run: Path, tmp_path: Path) -> None:
+    copy = copy_of(run, tmp_path)
+    said = good(edgeq("report", copy, cwd=tmp_path, env=environment(PYTHONIOENCODING="ascii")))
+    assert said.isascii() and "input 1\\xd732\\xd732" in said
+
+
 def test_a_second_deploy_gives_the_same_bytes_and_counts(run: Path, tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     env = environment(PYTHONHASHSEED="7", XDG_CACHE_HOME=str(tmp_path / "cache"))
