@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.hil.jobs import OUTCOMES, Outcome
+from edgeq.hil.jobs import OUTCOMES, Outcome, kind_of
 from edgeq.hil.journal import Story
 from edgeq.hil.results import MARKS, Row, counts, headline
 from edgeq.hil.settings import BoardEntry, Settings
@@ -109,5 +109,5 @@ def _board(entry: BoardEntry, rows: Sequence[Row], story: Story) -> tuple[str, s
     remark = f"quarantine: {entry.quarantine}" if entry.quarantine else story.out.get(entry.name, "")
     if trouble and not remark:
         remark = f"{wording.counted(trouble, 'attempt')} in trouble"
-    kind = f"{entry.board}, {entry.virtual}" if entry.virtual else entry.board
+    kind = f"{kind_of(entry)}, place {entry.place}" if entry.place else str(kind_of(entry))
     return entry.name, kind, len(attempts), remark

@@ -15,7 +15,7 @@ from edgeq.errors import EdgeqError, ToolMissing
 from edgeq.hil.jobs import Job, Kind, Outcome, kind_of
 from edgeq.hil.settings import BenchFile, ModelEntry
 from edgeq.hil.watcher import Watcher
-from edgeq.pipeline.build_for import Built, Target, prepare_and_build
+from edgeq.pipeline.build_for import Built, Target, build_again, prepare_and_build
 from edgeq.pipeline.compare import gate_of, subject_from
 from edgeq.pipeline.engines import Choice
 from edgeq.pipeline.run_folder import RunFolder
@@ -77,10 +77,13 @@ def make_ready(bench: BenchFile, given: Given, jobs: Iterable[Job], out: Path, w
     for job in jobs:
         engines.setdefault((job.model, kind_of(bench.board(job.board))), set()).add(job.engine)
     ready: dict[tuple[str, Kind], Built | Unready] = {}
+    made: dict[tuple[str, str], Built] = {}  # by model and board: who executes a virtual one is no other quantisation
     for (name, kind), wanted in engines.items():
         choice: Choice = "both" if len(wanted) > 1 else "tflm" if "tflm" in wanted else "native"
         try:
-            ready[name, kind] = _one(bench, given.sources[name], bench.model(name), kind, choice, out, watcher)
+            like = made.get((name, kind.board))
+            built = _one(bench, given.sources[name], bench.model(name), kind, choice, like, out, watcher)
+            ready[name, kind] = made[name, kind.board] = built
         except EdgeqError as e:
             outcome: Outcome = "infrastructure" if isinstance(e, ToolMissing) else "failed"
             ready[name, kind] = Unready(outcome, f"could not be made ready for {kind}: {e.what}")
@@ -88,11 +91,14 @@ def make_ready(bench: BenchFile, given: Given, jobs: Iterable[Job], out: Path, w
 
 
 def _one(
-    bench: BenchFile, source: Source, model: ModelEntry, kind: Kind, choice: Choice, out: Path, watcher: Watcher
-) -> Built:
+    bench: BenchFile, source: Source, model: ModelEntry, kind: Kind, choice: Choice, like: Built | None, out: Path,
+    watcher: Watcher,
+) -> Built:  # fmt: skip
     target = Target(load_board(_board(bench, kind.board)), choice, kind.runner)
     folder = out / "models" / model.name / f"{target.board.name}-{target.name}"
     with RunFolder.create(folder) as run, watcher.preparing(f"{model.name} for {kind}") as progress:
+        if like is not None:
+            return build_again(like, target, run, progress)
         return prepare_and_build(source, model.options(), target, run, progress)
 
 

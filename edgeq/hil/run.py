@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeq.errors import BadInput
@@ -19,8 +20,12 @@ JOURNAL = "journal.jsonl"
 _LOCK = ".lock"
 
 
-def run_jobs(rack: Rack, out: Path, watcher: Watcher, *, fresh: bool = False) -> tuple[tuple[Job, ...], Story]:
-    """Runs what is not done yet. In the story that comes back every job has its outcome.
+@contextlib.contextmanager
+def run_jobs(
+    rack: Rack, out: Path, watcher: Watcher, *, fresh: bool = False
+) -> Iterator[tuple[tuple[Job, ...], Story]]:
+    """Runs what is not done yet. In the story that the block gets every job has its outcome; with the block, which
+    writes what is made of it, the run is finished.
 
     An interrupt goes through, and leaves a journal that the next call goes on with.
     """
@@ -37,8 +42,8 @@ def run_jobs(rack: Rack, out: Path, watcher: Watcher, *, fresh: bool = False) ->
                 tell.decided(job, "skipped", why)
         ready = make_ready(bench, given, tell.left(), out, watcher)
         work(Work(rack, out, given, ready), tell)
+        yield jobs, journal.story
         journal.add({"event": "finished"})
-        return jobs, journal.story
 
 
 def _journal(path: Path, rests_on: str, jobs: Sequence[Job], fresh: bool, watcher: Watcher) -> Journal:

@@ -61,6 +61,7 @@ class Bench(Part):
     lock_wait_s: Annotated[FiniteFloat, Field(ge=0)] = 60.0
     always_flash: bool = False
     gate: Line | None = None
+    history: Line | None = None
 
 
 class BoardEntry(Part):

@@ -129,6 +129,9 @@ class _Server:
             self._tell.ended(job, "cut", "the run was interrupted", time.monotonic() - began_s)
             raise
         except (BoardTrouble, ToolMissing) as e:
+            if self._stop.is_set():  # an interrupt at the keyboard ends esptool as well
+                self._tell.ended(job, "cut", "the run was interrupted", time.monotonic() - began_s)
+                raise Stopped from e
             why = borrowed.lost()
             trouble = f"{why}: {e.what}" if why not in ("", e.what) else e.what
             self._tell.ended(job, "infrastructure", trouble, time.monotonic() - began_s)

@@ -3,7 +3,7 @@ and every hop of the ledger that runs on this machine."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeq.bench.ledger import HopResult
 from edgeq.boards.board import Board
@@ -63,21 +63,34 @@ def prepare_and_build(
     """
     progress = Noted(progress)
     prepared = prepare(source, options, target.board, run, progress)
-    boards.check_fits(target.board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
-    if target.engine != "native" and prepared.tflm_arena:
-        boards.check_fits(target.board, prepared.tflm_arena.chip_bytes, 0)
     app, bootloader = _build(target, prepared, run, progress)
     progress.step("verify on this machine")
     ledger = hops.software_hops(prepared, progress)
-    if target.runner != "host":
-        ledger.append(hops.host_hop(prepared, target.board, progress))
-    built = Built(target, prepared, app, bootloader, tuple(ledger), tuple(progress.notes))
+    return _whole(Built(target, prepared, app, bootloader, tuple(ledger), tuple(progress.notes)), run, progress)
+
+
+def build_again(built: Built, target: Target, run: RunFolder, progress: Progress) -> Built:
+    """The same model for the same board with another runner or other engines; `run` gets what differs."""
+    app, bootloader = _build(target, built.prepared, run, progress)
+    progress.step("verify on this machine")
+    ledger = tuple(hop for hop in built.ledger if hop.name != hops.HOST_HOP)
+    return _whole(replace(built, target=target, app=app, bootloader=bootloader, ledger=ledger), run, progress)
+
+
+def _whole(built: Built, run: RunFolder, progress: Progress) -> Built:
+    """With the partition table in the run, and the native engine on this machine in the ledger, unless that is the
+    board."""
     run.write(PARTITIONS, write_partition_table(built.contents().table), locked=True)
-    return built
+    if built.target.runner == "host":
+        return built
+    return replace(built, ledger=(*built.ledger, hops.host_hop(built.prepared, built.target.board, progress)))
 
 
 def _build(target: Target, prepared: Prepared, run: RunFolder, progress: Progress) -> tuple[bytes, bytes]:
-    """Application and bootloader."""
+    """Application and bootloader, for a board that is large enough."""
+    boards.check_fits(target.board, prepared.plan.arena_bytes, prepared.plan.scratch_bytes)
+    if target.engine != "native" and prepared.tflm_arena:
+        boards.check_fits(target.board, prepared.tflm_arena.chip_bytes, 0)
     if target.runner is not None:
         progress.step("build firmware")
         firmware = boards.build(target.runner, target.board, run.path, progress)

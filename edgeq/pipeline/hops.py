@@ -33,6 +33,7 @@ from edgeq.pipeline.progress import Progress
 from edgeq.report.model import Difference, Hop
 from edgeq.report.wording import percent
 
+HOST_HOP = "native-host"  # the native engine as a process of this machine
 ACCURACY_DROP_MOST = 0.005  # float top-1 minus INT8 top-1, as a share of one
 
 
@@ -139,7 +140,7 @@ def host_hop(prepared: Prepared, board: Board, progress: Progress) -> HopResult:
             with boards.virtual_board("host", board, contents) as virtual, boards.session(virtual.url) as talk:
                 return board_hops(talk, prepared, "native", progress)[0]
     except ToolMissing as e:
-        return not_run("native-host", f"{e.what}: {e.hint}")
+        return not_run(HOST_HOP, f"{e.what}: {e.hint}")
 
 
 def to_report(hops: list[HopResult]) -> tuple[Hop, ...]:

@@ -34,13 +34,14 @@ def _run_every_outcome(folder: Path) -> None:
     models(folder)
     write_bench(
         folder,
-        {"name": "every outcome", "runs": 3, "retries": 1, "take_out_after": 4},
+        {"name": "every outcome", "runs": 3, "retries": 1, "take_out_after": 4, "history": "history.jsonl"},
         [
             board("good"),
             board("dying", faults={"die_after": 2500}),
             board("away", usb_serial="0123456789", runner="host", optional=True),
             board("missing", usb_serial="9876543210", runner="host"),
             board("resting", quarantine="its supply is weak"),
+            board("emulated", virtual="qemu_lx6"),
         ],
         [
             {"source": "one.tflite", "engines": ["native", "tflm"]},
@@ -61,6 +62,7 @@ def test_each_job_has_its_outcome(ran: Path) -> None:
         "one/away/native": "skipped", "one/away/tflm": "skipped",
         "one/missing/native": "infrastructure", "one/missing/tflm": "infrastructure",
         "one/resting/native": "skipped", "one/resting/tflm": "skipped",
+        "one/emulated/native": "passed", "one/emulated/tflm": "skipped",
         "other/good/native/1": "failed", "other/good/native/2": "failed",
     }  # fmt: skip
     assert "does not answer" in jobs["one/dying/native"]["reason"]
@@ -87,6 +89,9 @@ def test_a_job_has_a_folder_with_its_report_and_console(ran: Path) -> None:
     assert (report["engine"], report["board"]["kind"], report["latency"]["n"]) == ("tflm", "host", 3)
     assert {hop["status"] for hop in report["ledger"]["hops"]} <= {"equal", "not run"}
     assert (folder / "report.html").is_file() and (folder / "console.log").is_file()
+    emulated = json.loads((ran / "out" / "jobs" / "one" / "emulated" / "native" / "report.json").read_text())
+    assert emulated["latency"]["unit"] == "instructions"
+    assert [hop["name"] for hop in emulated["ledger"]["hops"]][-2:] == ["native-host", "native-qemu_lx6"]
     dead = ran / "out" / "jobs" / "one" / "dying" / "native"
     assert [file.name for file in dead.iterdir()] == ["console.log"]
     assert b"on esp32-wrover-b" in (dead / "console.log").read_bytes()
@@ -95,8 +100,16 @@ def test_a_job_has_a_folder_with_its_report_and_console(ran: Path) -> None:
 def test_the_page_and_the_summary(ran: Path) -> None:
     page, summary = ((ran / "out" / name).read_text() for name in ("matrix.html", "summary.md"))
     for text in (page, summary):
-        assert "2 passed, 2 failed, 4 infrastructure, 4 skipped of 12 jobs" in text
+        assert "3 passed, 2 failed, 4 infrastructure, 5 skipped of 14 jobs" in text
     assert 'href="jobs/one/good/native/report.html"' in page and "its supply is weak" in page
+
+
+def test_what_was_measured_is_in_the_history(ran: Path) -> None:
+    lines = [json.loads(line) for line in (ran / "history.jsonl").read_text().splitlines()]
+    assert [(line["label"], line["engine"], line["basis"]) for line in lines] == [
+        *(("good", "native", "host"), ("emulated", "native", "emulated"), ("good", "tflm", "host")),
+        ("good", "native", "host"),
+    ]
 
 
 def test_list_and_doctor(ran: Path) -> None:
