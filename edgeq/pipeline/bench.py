@@ -24,7 +24,7 @@ from edgeq.report.bench import BenchModel, BenchReport, Equality
 from edgeq.report.model import EngineRun, Latency, Layer
 
 MOST_RUNS = 100_000
-MOST_PROFILES = 10
+MOST_PROFILES = 100  # so that a gate can hold layers (docs/compare.md); their ticks go over the link for each run
 MOST_COMPARED = 256  # golden samples; edgeq's own images have 16
 Basis = Literal["emulated", "host", "measured"]
 Unit = Literal["instructions", "cycles", "ns", "us"]
