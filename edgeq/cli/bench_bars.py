@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from edgeq.cli import console
 from edgeq.hil.jobs import Job, Outcome
@@ -22,7 +22,11 @@ def watching() -> Iterator[Watcher]:
         yield Lines()
         return
     with console.bars() as drawn:
-        yield Bars(drawn)
+        shown = Bars(drawn)
+        try:
+            yield shown
+        finally:
+            shown.close()
 
 
 class Lines(Unwatched):
@@ -49,23 +53,28 @@ class Lines(Unwatched):
 
 
 class Bars(Unwatched):
-    """A bar for each board, one for all jobs; above them what did not pass."""
+    """A bar for each board, one for all jobs, one for a model that is made ready; above them what did not pass."""
 
     def __init__(self, drawn: Progress) -> None:
         self._drawn = drawn
-        self._jobs = drawn.add_task("jobs", total=None, detail="", start=True)
+        self._jobs = drawn.add_task("jobs", total=None, detail="")
+        self._tasks: dict[str, TaskID] = {}
 
     @contextmanager
     def preparing(self, what: str) -> Iterator[steps.Progress]:
-        """The steps of a model that is made ready, a bar each."""
+        """One bar, which goes with the block."""
         self.note(f"making ready {what}")
-        shown = console.LiveProgress(self._drawn)
-        yield shown
-        shown.finish()
+        task = self._drawn.add_task("making ready", total=1.0, detail="")
+        try:
+            yield Bar(self._drawn, task)
+        finally:
+            self._drawn.remove_task(task)
 
-    def board(self, name: str) -> steps.Progress:
-        """One bar for all that the board does."""
-        return Bar(self._drawn, name)
+    def board(self, name: str, job: Job) -> steps.Progress:
+        """The board's bar, which says its job."""
+        if name not in self._tasks:
+            self._tasks[name] = self._drawn.add_task(escape(name), total=1.0, detail="")
+        return Bar(self._drawn, self._tasks[name], f"{job.model} {job.engine}: ")
 
     def note(self, text: str) -> None:
         """A line above the bars."""
@@ -77,23 +86,27 @@ class Bars(Unwatched):
         if outcome != "passed":
             self.note(line(job, outcome, reason))
 
+    def close(self) -> None:
+        """Leaves the bar of all jobs alone on the screen."""
+        for task in self._tasks.values():
+            self._drawn.remove_task(task)
+
 
 class Bar:
-    """One board's bar, which begins anew with each step."""
+    """A bar that begins anew with each step of what it is about."""
 
-    def __init__(self, drawn: Progress, name: str) -> None:
+    def __init__(self, drawn: Progress, task: TaskID, what: str = "") -> None:
         self._drawn = drawn
-        self._task = drawn.add_task(escape(name), total=1.0, detail="")
-        self._title = ""
+        self._task = task
+        self._what = escape(what)
 
     def step(self, title: str) -> None:
-        """What the board does now."""
-        self._title = title
-        self._drawn.reset(self._task, total=1.0, detail=title)
+        """What is done now."""
+        self._drawn.reset(self._task, total=1.0, detail=self._what + title)
 
     def update(self, fraction: float, text: str = "") -> None:
         """How far that is."""
-        self._drawn.update(self._task, completed=min(fraction, 1.0), detail=escape(f"{self._title} {text}"[:40]))
+        self._drawn.update(self._task, completed=min(fraction, 1.0))
 
     def note(self, text: str) -> None:
         """A line above the bars."""

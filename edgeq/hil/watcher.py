@@ -15,8 +15,8 @@ class Watcher(Protocol):
     def preparing(self, what: str) -> AbstractContextManager[Progress]:
         """A model is made ready for a kind of board, as long as the block lasts."""
 
-    def board(self, name: str) -> Progress:
-        """The bar of a board."""
+    def board(self, name: str, job: Job) -> Progress:
+        """A board is at that job."""
 
     def note(self, text: str) -> None:
         """Something the user should know."""
@@ -32,7 +32,7 @@ class Unwatched:
         """Nothing."""
         return nullcontext(Quiet())
 
-    def board(self, name: str) -> Progress:
+    def board(self, name: str, job: Job) -> Progress:
         """Nothing."""
         return Quiet()
 

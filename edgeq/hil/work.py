@@ -79,7 +79,6 @@ class _Server:
         self._what, self._tell, self._schedule, self._entry, self._stop = what, tell, schedule, entry, stop
         self._bench = what.rack.bench.settings.bench
         self._in_trouble = 0  # attempts in a row
-        self._progress = tell.watcher.board(entry.name)
 
     def serve(self) -> None:
         """Takes jobs until there are none. Boards that do not open are out at once."""
@@ -112,7 +111,7 @@ class _Server:
                     f"{self._in_trouble} attempts in a row ended in trouble, the last: {trouble}", under_way=job
                 )
                 return False
-            self._recover(borrowed)
+            self._recover(borrowed, job)
             if not further:
                 self._tell.decided(job, "infrastructure", trouble)
         return True
@@ -120,9 +119,10 @@ class _Server:
     def _attempt(self, ask: Ask, borrowed: Borrowed) -> str | None:
         """One attempt; the trouble that it met, None where it came to an end."""
         job, began_s = ask.job, time.monotonic()
+        progress = self._tell.watcher.board(self._entry.name, job)
         self._tell.begun(job, self._entry.name)
         try:
-            verdict = attempt(ask, borrowed.port, self._stop, self._progress)
+            verdict = attempt(ask, borrowed.port, self._stop, progress)
             if why := borrowed.lost():
                 raise BoardTrouble(why)
         except Stopped:
@@ -139,11 +139,11 @@ class _Server:
         self._tell.ended(job, verdict.result, verdict.reason, time.monotonic() - began_s, verdict.figures)
         return None
 
-    def _recover(self, borrowed: Borrowed) -> None:
+    def _recover(self, borrowed: Borrowed, job: Job) -> None:
         """The power switch, where there is one. That it fails is the next attempt's trouble."""
         if borrowed.cycle_power is None:
             return
-        self._progress.step("cycle power")
+        self._tell.watcher.board(self._entry.name, job).step("cycle power")
         try:
             borrowed.cycle_power()
         except BoardTrouble as e:
