@@ -174,6 +174,5 @@ def require_good(checks: list[Check]) -> None:
     if wrong:
         first = wrong[0]
         kind = ToolMissing if first.what in ("esptool", "C compiler", "ESP-IDF", "emulated core") else BoardTrouble
-        raise kind(
-            f"{len(wrong)} of {len(checks)} checks failed; the first: {first.said}", where=first.what, hint=first.hint
-        )
+        said = f"{len(wrong)} of {len(checks)} checks failed; the first: {first.said or 'not found'}"
+        raise kind(said, where=first.what, hint=first.hint)

@@ -224,10 +224,10 @@ def _said(loc: tuple[int | str, ...], message: str, unknown: bool) -> tuple[str,
         what = printable(message.removeprefix("Value error, "))
         return (f"`{field}`: {what}" if field else what), _HINT
     table = _TABLES.get(str(loc[0]), Settings) if len(loc) > 1 else Settings
-    return f"`{field}` is nothing a bench knows", f"{_nearest(str(loc[-1]), table.model_fields)}. {_HINT}"
+    return f"`{field}` is nothing a bench knows", f"{_nearest(str(loc[-1]), table.model_fields)} {_HINT}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     found = difflib.get_close_matches(name, known, n=1)
-    return f"{found[0]}, perhaps?" if found else f"known: {', '.join(known)}"
+    return f"{found[0]}, perhaps?" if found else f"known: {', '.join(known)};"
