@@ -34,7 +34,8 @@ class Talk:
 
     def model(self) -> ModelInfo:
         output = TensorInfo(self.outputs, 0.5, -1, (1, 1, 1, self.outputs))
-        return ModelInfo("m", TensorInfo(2, 1.0, 0, (1, 1, 2, 1)), output, 1, 0, 8, 8, 0, 64, "00" * 32)
+        arena = max(8, self.outputs)
+        return ModelInfo("m", TensorInfo(2, 1.0, 0, (1, 1, 2, 1)), output, 1, 0, arena, arena, 0, 64, "00" * 32)
 
     def pictures(self) -> PicturesInfo:
         return PicturesInfo(6, self.section)
