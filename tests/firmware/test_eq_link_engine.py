@@ -4,7 +4,7 @@ import hashlib
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from edgeq.link.messages import Request, RunFlag, SelftestResult
 from edgeq.link.session import Session
 from edgeq.link.transport import PipeTransport
 from edgeq.ops import conv2d
-from edgeq.plan import build_plan, encode_plan
+from edgeq.plan import Target, build_plan, encode_plan
 from edgeq.toolchain.build import build_firmware
 
 FLASH_BYTES = 2 << 20
@@ -33,6 +33,16 @@ def two_steps() -> Graph:
     z = Tensor("z", graph.tensor("y").shape, "int8", QuantParams.per_tensor(0.9, 4))
     add = Node("ADD", "twice", ("y", "y"), ("z",), {"activation": "NONE"})
     return Graph("two-steps", {**graph.tensors, "z": z}, (*graph.nodes, add), ("x",), ("z",))
+
+
+def flash_with(image: bytes, path: Path) -> Path:
+    """A flash in which the model image is at its place."""
+    table = layout_for(FLASH_BYTES)
+    flash = bytearray(b"\xff" * FLASH_BYTES)
+    for at, data in ((0x8000, write_partition_table(table)), (table.model_slots[0].offset, image)):
+        flash[at : at + len(data)] = data
+    path.write_bytes(flash)
+    return path
 
 
 @dataclass(frozen=True)
@@ -61,14 +71,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     wrong[-1] ^= 1
     plan = encode_plan(build_plan(graph, file_layout(tflite)))
     image = write_model_image(ModelImage("two-steps", plan, tflite, golden + bytes(wrong)))
-    table = layout_for(FLASH_BYTES)
-    flash = bytearray(b"\xff" * FLASH_BYTES)
-    model = table.model_slots[0]
-    for at, data in ((0x8000, write_partition_table(table)), (model.offset, image)):
-        flash[at : at + len(data)] = data
-    (folder / "flash.bin").write_bytes(flash)
     firmware.elf.chmod(0o755)
-    command = [str(firmware.elf), str(folder / "flash.bin")]
+    command = [str(firmware.elf), str(flash_with(image, folder / "flash.bin"))]
     return Deployed(command, x.tobytes(), [values["y"].tobytes(), values["z"].tobytes()], ops.macs(graph))
 
 
@@ -103,6 +107,28 @@ def test_the_boards_bytes_are_the_references(board: Session, deployed: Deployed)
 def test_golden_samples(board: Session, deployed: Deployed) -> None:
     assert board.selftest(0) == SelftestResult(True, 0)
     assert board.selftest(1) == SelftestResult(False, len(deployed.outputs[-1]) - 1)
+
+
+def test_a_plan_of_an_older_kernel_is_refused_by_its_version(deployed: Deployed, tmp_path: Path) -> None:
+    """Before anything else: the scratch, too, is less than the kernel needs now."""
+    tflite = write_tflite(conv2d.case((1, 9, 8, 4), 5, (3, 3)))
+    plan = build_plan(read_tflite(tflite), file_layout(tflite), Target(mac16=True, scratch_bytes=16384))
+    (step,) = plan.steps
+    assert step.kernel.version > 1 and plan.scratch_bytes > 8
+
+    def refusal(version: int) -> str:
+        older = replace(step, kernel=replace(step.kernel, version=version))
+        less = replace(plan, steps=(older,), scratch_bytes=plan.scratch_bytes - 8)
+        image = write_model_image(ModelImage("older", encode_plan(less), tflite, b""))
+        pipe = PipeTransport([deployed.command[0], str(flash_with(image, tmp_path / "flash.bin"))])
+        session = Session(pipe, time.monotonic)
+        session.hello()
+        said = session.info()["model_error"]
+        pipe.close()
+        return said
+
+    assert "unsupported: the model needs another version of a kernel" in refusal(step.kernel.version - 1)
+    assert "scratch is too small" in refusal(step.kernel.version)
 
 
 def test_a_reboot(board: Session) -> None:
