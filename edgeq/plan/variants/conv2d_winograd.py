@@ -46,8 +46,8 @@ class Method:
 
 
 METHODS = (
-    Method("conv2d_s8_winograd2", 2, math.inf, weights=52, weights_fast=46, value=116, sums=130, sums_added=138),
-    Method("conv2d_s8_winograd4", 4, 1 << 25, weights=87, weights_fast=76, value=274, sums=390, sums_added=422),
+    Method("conv2d_s8_winograd2", 2, math.inf, weights=51, weights_fast=44, value=116, sums=130, sums_added=138),
+    Method("conv2d_s8_winograd4", 4, 1 << 25, weights=86, weights_fast=72, value=274, sums=382, sums_added=414),
 )
 # Instructions of each output, of each tile of them, of each channel and chunk of a group of tiles.
 OUTPUT, TILE_OUTPUTS, CHANNEL = 11, 36, 160

@@ -2,7 +2,11 @@
  *
  *   a2 p   a3 x   a4 w   a5 groups of 4 channels   a6 to a11 six products   a12 0   a13 to the stack   a14 its end
  *
- * The second half, the columns: a4 sums, a5 corrections, a12 to a14 the inverse of 9 times powers of two. */
+ * A row gives sums times 24, 12, 6, 6, of which all but the second are negative: two dot products that are wanted as
+ * sum and difference leave the sum in the accumulator, and twice the first less the sum is the difference.
+ *
+ * The second half, the columns: a4 sums, a5 corrections, a12 to a14 the inverse of 9, or its negative, times powers of
+ * two. */
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
@@ -17,35 +21,8 @@
     .align 4
 .Linverse_of_9:
     .long 0x38e38e39
-
-    /* a6 m0, a11 m5, a8 m2, a7 m1, a9 m3, a10 m4 to a6, a10, a7, a11: sums times 24, 12, 6, 6. The first four
-     * instructions stand apart, where there is room for them. */
-    .macro sums_of_0
-    addx2 a6, a6, a6
-    .endm
-
-    .macro sums_of_5
-    addx2 a11, a11, a11
-    .endm
-
-    .macro sums_of_1_and_2
-    add a15, a7, a8
-    .endm
-
-    .macro differences_of_1_and_2
-    sub a7, a7, a8
-    .endm
-
-    .macro sums
-    sub a8, a10, a9
-    add a9, a9, a10
-    addx4 a10, a7, a8
-    addx2 a6, a6, a10
-    subx2 a10, a15, a9
-    add a7, a7, a8
-    sub a11, a11, a9
-    addx2 a11, a11, a15
-    .endm
+.Lnegative: /* of it */
+    .long 0xc71c71c7
 
     .macro column q
     l32i a6, a1, COLUMNS_AT + 24 * \q
@@ -54,11 +31,18 @@
     l32i a7, a1, COLUMNS_AT + 24 * \q + 12
     l32i a9, a1, COLUMNS_AT + 24 * \q + 16
     l32i a10, a1, COLUMNS_AT + 24 * \q + 20
-    sums_of_0
-    sums_of_5
-    sums_of_1_and_2
-    differences_of_1_and_2
-    sums
+    addx2 a6, a6, a6
+    addx2 a11, a11, a11
+    add a15, a7, a8
+    sub a7, a7, a8
+    sub a8, a10, a9
+    add a9, a9, a10
+    addx4 a10, a7, a8
+    addx2 a6, a6, a10
+    subx2 a10, a15, a9
+    add a7, a7, a8
+    sub a11, a11, a9
+    addx2 a11, a11, a15
     l32i a15, a5, 4 * \q
     l32i a8, a5, 4 * \q + 16
     l32i a9, a5, 4 * \q + 32
@@ -96,21 +80,26 @@
     store \q
     .endm
 
+    /* Inverses of 9 times powers of two, and negative but for column 1, the only one whose sums are not. */
     .macro columns how
+    l32r a12, .Lnegative
+    slli a13, a12, 1
+    slli a14, a12, 2
     column 0
     \how 0
-    slli a12, a12, 1
-    slli a13, a13, 1
-    slli a14, a14, 1
-    column 1
-    \how 1
-    slli a12, a12, 1
-    slli a13, a13, 1
-    slli a14, a14, 1
+    slli a12, a12, 2
+    slli a13, a13, 2
+    slli a14, a14, 2
     column 2
     \how 2
     column 3
     \how 3
+    l32r a14, .Linverse_of_9
+    slli a12, a14, 1
+    slli a13, a14, 2
+    slli a14, a14, 3
+    column 1
+    \how 1
     .endm
 
     function eq_winograd4_tiles_lx6
@@ -129,30 +118,32 @@
     align_loop 3
 .Lrow:
     dot a6
-    sums_of_0
+    addx2 a6, a6, a6    /* 3 m0 */
     dot a11
-    sums_of_5
+    addx2 a11, a11, a11 /* 3 m5 */
     dot a8
     addi a13, a13, 4
-    dot a7
-    sums_of_1_and_2
-    dot a9
-    differences_of_1_and_2
-    dot a10
-    sums
-    s32i a6, a13, 0
-    s32i a10, a13, 24
-    s32i a7, a13, 48
-    s32i a11, a13, 72
     sub a15, a13, a14
+    dot_on a7           /* m2 + m1 */
+    subx2 a8, a8, a7    /* m2 - m1 */
+    dot a9
+    subx2 a6, a8, a6    /* -3 m0 + 2 m2 - 2 m1 */
+    addx2 a11, a11, a7  /* 6 m5 + m2 + m1 */
+    dot_on a10          /* m3 + m4 */
+    subx2 a9, a9, a10   /* m3 - m4 */
+    subx2 a7, a7, a10
+    addx2 a6, a6, a9
+    add a8, a8, a9
+    subx2 a11, a10, a11
+    s32i a6, a13, 0
+    s32i a7, a13, 24
+    s32i a8, a13, 48
+    s32i a11, a13, 72
     bnez a15, .Lrow
 
     l32i a6, a2, ADDS
-    l32r a12, .Linverse_of_9
     l32i a4, a1, SUMS_AT
     l32i a5, a1, CORRECTIONS_AT
-    slli a13, a12, 1
-    slli a14, a12, 2
     bnez a6, .Ladds
     columns store
     j .Ldone
