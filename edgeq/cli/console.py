@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import json
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import BadInput, EdgeqError
 from edgeq.link.escape import escape
 
 INTERRUPTED = 130
@@ -205,11 +206,15 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             err.print(Text("interrupted"))
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read stdout has gone
+            _abandon_stdout()  # whoever read it has gone
             raise typer.Exit(PIPE_CLOSED) from None
         except typer.Exit:
             raise
         except Exception as e:
+            if isinstance(e, OSError) and e.errno == errno.ENOSPC:
+                _abandon_stdout()
+                _show(BadInput("there is no space left where stdout or a file goes", hint="make room"), as_json=False)
+                raise typer.Exit(BadInput.exit_code) from None
             if os.environ.get("EDGEQ_DEBUG"):
                 raise
             err.print(plain(f"a fault in edgeq itself: {type(e).__name__}: {e}"))
@@ -217,6 +222,11 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(INTERNAL_FAULT) from None
 
     return guarded
+
+
+def _abandon_stdout() -> None:
+    """What is still to be written to it goes nowhere, and fails no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show(error: EdgeqError, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from edgeq.compare import words
 from edgeq.compare.cases import cases
 from edgeq.compare.compare import compare
 from edgeq.compare.finding import Comparison
+from edgeq.compare.gate import MOST_BYTES as MOST_GATE_BYTES
 from edgeq.compare.gate import Gate, read_gate
 from edgeq.compare.markdown import markdown
 from edgeq.compare.subject import Subject, subject_of
@@ -29,7 +30,7 @@ def compare_files(base: Path, new: Path, gate: Path | None) -> Comparison:
 def gate_of(path: Path) -> Gate:
     """The gate in a file."""
     try:
-        text = read_file(path).decode()
+        text = read_file(path, MOST_GATE_BYTES).decode()
     except UnicodeDecodeError as e:
         raise BadInput("is not UTF-8", where=str(path)) from e
     return read_gate(text, str(path))
@@ -38,7 +39,7 @@ def gate_of(path: Path) -> Gate:
 def subject_from(path: Path) -> Subject:
     """The figures of a run's folder, of the report in a file, or of what `edgeq bench` wrote."""
     file = path / REPORT if path.is_dir() else path
-    text = _read(file)
+    text = read_file(file, MOST_BYTES)
     read = read_bench if _is_bench(text) else read_report
     return subject_of(read(text, where=str(file)))
 
@@ -50,12 +51,6 @@ def _is_bench(text: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("kind") == "bench"
-
-
-def _read(file: Path) -> bytes:
-    if file.is_file() and file.stat().st_size > MOST_BYTES:
-        raise BadInput(f"is no report: it has more than {MOST_BYTES >> 20} MiB", where=str(file))
-    return read_file(file)
 
 
 def write_markdown(comparison: Comparison, path: Path) -> None:

@@ -40,7 +40,15 @@ _OF_ONE_RUN = (
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes beside and renames, so that `path` holds either all of `data` or what it held before."""
+    """Writes beside and renames, so that `path` holds either all of `data` or what it held before. What is no file, as
+    /dev/stdout, is written to as it is, for a rename would take its place."""
+    if _is_stream(path):
+        try:
+            with path.open("ab") as stream:
+                stream.write(data)
+        except OSError as e:
+            raise _not_written(path, e) from e
+        return
     temporary = None
     with folder_for(path.parent):
         try:
@@ -55,6 +63,13 @@ def write_file(path: Path, data: bytes) -> None:
             if temporary is not None:
                 with contextlib.suppress(OSError):
                     Path(temporary).unlink()
+
+
+def _is_stream(path: Path) -> bool:
+    """A device, a pipe, or a name in /dev for a stream of this process, which may lead to a file."""
+    if path.is_symlink() and str(path.readlink()).startswith("/proc/"):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextlib.contextmanager
@@ -78,10 +93,14 @@ def _not_written(path: Path, error: OSError) -> BadInput:
     return BadInput(f"cannot be written: {error.strerror}", where=str(path), hint=hint)
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes of a file the user named."""
+def read_file(path: Path, most: int | None = None) -> bytes:
+    """The bytes of a file the user named; BadInput where it has more than `most`, of which no more are read."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(-1 if most is None else most + 1)
+        if most is not None and len(data) > most:
+            raise BadInput(f"is too large: it has more than {most >> 20} MiB", where=str(path))
+        return data
     except FileNotFoundError:
         raise BadInput("there is no such file", where=str(path)) from None
     except OSError as e:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import edgeq, environment, good, refused
+from command_line import EDGEQ, LIMIT_S, edgeq, environment, good, refused
 from report_example import bench_example, example
 
 
@@ -85,3 +86,23 @@ def test_what_is_not_there_is_said(home: Path) -> None:
     (home / "empty").mkdir()
     refused(edgeq("compare", "empty", "base", cwd=home), 2, "empty/report.json", "no such file")
     refused(edgeq("compare", "base", "base", "--gate", "none.toml", cwd=home), 2, "none.toml")
+
+
+def test_what_never_ends_is_not_read_to_its_end(home: Path) -> None:
+    refused(edgeq("compare", "base", "/dev/zero", cwd=home), 2, "/dev/zero", "too large")
+    refused(edgeq("compare", "base", "base", "--gate", "/dev/zero", cwd=home), 2, "/dev/zero", "too large")
+
+
+def test_a_stream_is_written_to_and_no_file_takes_its_place(home: Path) -> None:
+    (home / "out").symlink_to("/proc/self/fd/1")  # as /dev/stdout is
+    done = edgeq("compare", "base", "base", "--markdown", "out", cwd=home)
+    assert "### ✅" in good(done) and (home / "out").is_symlink()
+
+
+def test_a_stdout_that_is_full_is_no_fault(home: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*EDGEQ, "compare", "base", "base"], cwd=home, env=environment(), stdout=full, stderr=subprocess.PIPE,
+            text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2 and "no space left" in done.stderr and "fault in edgeq" not in done.stderr
