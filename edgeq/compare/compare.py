@@ -9,6 +9,9 @@ from edgeq.compare.judge import exact
 from edgeq.compare.latency import apart, compare_latency
 from edgeq.compare.subject import Subject
 from edgeq.report.model import EngineRun
+from edgeq.report.wording import printable
+
+MOST_UNKNOWN = 20  # layers that a gate names and a run has not
 
 
 def compare(base: Subject, new: Subject, gate: Gate) -> Comparison:
@@ -120,10 +123,11 @@ def _notes(base: Subject, new: Subject, gate: Gate) -> tuple[str, ...]:
         if old.latency.n != run.latency.n:
             notes.append(f"engine {run.engine} ran {old.latency.n:,} times in BASE, {run.latency.n:,} times in NEW")
     known = {layer.name for run in new.engines for layer in run.latency.layers}
-    notes += [
-        f"the gate's limit for the layer {name} holds none of NEW" for name in gate.latency.layers if name not in known
-    ]
-    return tuple(notes)
+    unknown = [f"the layer {name}" for name in gate.latency.layers if name not in known]
+    if len(unknown) > MOST_UNKNOWN:
+        unknown[MOST_UNKNOWN:] = [f"{len(unknown) - MOST_UNKNOWN:,} layers more"]
+    notes += [f"the gate's limit for {what} holds none of NEW" for what in unknown]
+    return tuple(map(printable, notes))
 
 
 def _clock(subject: Subject) -> str:

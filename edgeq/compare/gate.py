@@ -103,7 +103,9 @@ def read_gate(text: str, name: str = "gate.toml") -> Gate:
 
 
 def _said(message: str, path: tuple[str, ...]) -> str:
-    return f"is none of {', '.join(RULES)}" if path[0] == "require" and len(path) > 1 else printable(message)
+    if path[0] == "require":
+        return f"is none of {', '.join(RULES)}" if len(path) > 1 else 'should be a list: ["latency"]'
+    return "should be a table" if "dictionary" in message else printable(message)
 
 
 def _nearest(path: tuple[str, ...]) -> str:

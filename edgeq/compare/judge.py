@@ -28,14 +28,20 @@ class Judged:
     interval: tuple[float, float] | None = None
 
 
+def ratio_less_one(base: float, new: float) -> float | None:
+    """The change as a share of `base`; None where that is zero, or so little that no number holds the ratio."""
+    change = new / base - 1 if base else math.inf
+    return change if math.isfinite(change) else None
+
+
 def exact(base: float, new: float, limit: float) -> Judged:
     """Of counted numbers every change is real; one beyond `limit`, a share of `base`, fails or is an improvement."""
     allowed = None if math.isinf(limit) else limit
-    if not base:
-        appeared = new > 0
+    change = ratio_less_one(base, new)
+    if change is None:
+        appeared = new > base
         verdict: Verdict = "not compared" if allowed is None else "failed" if appeared else "passed"
         return Judged(base, new, verdict, "there was none in BASE" if appeared else "", None, allowed)
-    change = new / base - 1
     if allowed is None:
         return Judged(base, new, "not compared", "the gate sets no limit", change)
     return Judged(base, new, _verdict(change, change, limit), "", change, limit)
@@ -50,7 +56,9 @@ def noisy(base: Sequence[float], new: Sequence[float], limit: float, noise: Nois
     before, after = percentile(base, 50), percentile(new, 50)
     if min(*base, *new) <= 0:
         return Judged(before, after, "not compared", "a value of zero has no ratio")
-    change = after / before - 1
+    change = ratio_less_one(before, after)
+    if change is None:
+        return Judged(before, after, "not compared", "there was next to none in BASE")
     if math.isinf(limit):
         return Judged(before, after, "not compared", "the gate sets no limit", change)
     if min(len(base), len(new)) < noise.least_values:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edgeq.compare.finding import Finding
 from edgeq.compare.gate import Gate, LatencyLimits, NoiseLimits, Rule
-from edgeq.compare.judge import Judged, exact, noisy
+from edgeq.compare.judge import Judged, exact, noisy, ratio_less_one
 from edgeq.compare.layers import match
 from edgeq.report.model import EngineRun, Latency, Layer
 from edgeq.report.wording import percent
@@ -62,7 +62,7 @@ def _total(base: Latency, new: Latency, gate: Gate) -> Judged:
         return exact(base.p50, new.p50, limit)
     if not (base.values and new.values):
         why = f"{'NEW' if base.values else 'BASE'} does not hold the values of its runs"
-        return Judged(base.p50, new.p50, "not compared", why, new.p50 / base.p50 - 1 if base.p50 else None, limit)
+        return Judged(base.p50, new.p50, "not compared", why, ratio_less_one(base.p50, new.p50), limit)
     return noisy(base.values, new.values, limit, gate.noise)
 
 
@@ -118,7 +118,7 @@ def _limit(pair: _Pair, wholes: tuple[float, float], limits: LatencyLimits) -> f
 def _too_small(pair: _Pair, wholes: tuple[float, float]) -> Judged:
     base, new = pair[0].value, pair[1].value
     why = f"not held: {percent(_share(pair, wholes))} of the whole"
-    return Judged(base, new, "passed", why, new / base - 1 if base else None)
+    return Judged(base, new, "passed", why, ratio_less_one(base, new))
 
 
 def _share(pair: _Pair, wholes: tuple[float, float]) -> float:

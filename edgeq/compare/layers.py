@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from edgeq.report.model import Layer
 
 _Key = tuple[str, int]  # a name, and how many of that name came before
+_Place = tuple[_Key | None, str, int]  # the layer before that both know, operator, multiply-accumulates
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,20 @@ def _keys(layers: Sequence[Layer]) -> list[_Key]:
 
 
 def _renamed(before: dict[_Key, Layer], after: dict[_Key, Layer]) -> dict[_Key, _Key]:
-    """New names to the names that went."""
-    gone, come = _alone(before, after), _alone(after, before)
-    blocks = SequenceMatcher(None, [s for _, s in gone], [s for _, s in come], autojunk=False).get_matching_blocks()
-    return {come[b + i][0]: gone[a + i][0] for a, b, size in blocks for i in range(size)}
+    """New names to the names that went: of several alike the first to the first."""
+    gone = defaultdict[_Place, list[_Key]](list)
+    for key, place in _alone(before, after):
+        gone[place].append(key)
+    waiting = {place: iter(keys) for place, keys in gone.items()}
+    pairs = ((key, next(waiting.get(place, iter(())), None)) for key, place in _alone(after, before))
+    return {new: old for new, old in pairs if old is not None}
 
 
-def _alone(layers: dict[_Key, Layer], others: dict[_Key, Layer]) -> list[tuple[_Key, tuple[object, ...]]]:
+def _alone(layers: dict[_Key, Layer], others: dict[_Key, Layer]) -> Iterator[tuple[_Key, _Place]]:
     """The layers whose name the others lack, each with what it is known by without a name."""
     last: _Key | None = None
-    found: list[tuple[_Key, tuple[object, ...]]] = []
     for key, layer in layers.items():
         if key in others:
             last = key
         else:
-            found.append((key, (last, layer.op, layer.macs)))
-    return found
+            yield key, (last, layer.op, layer.macs)

@@ -16,8 +16,7 @@ MOST_NAME = 80
 
 def markdown(comparison: Comparison) -> str:
     """Headline, what changed by weight, and folded what did not."""
-    shown = words.shown(comparison)
-    same = [finding for finding in comparison.findings if finding not in shown]
+    shown, same = words.shown(comparison), words.folded(comparison)
     mark = "✅" if comparison.passed else "❌"
     parts = [
         f"### {mark} {_code(words.title(comparison))}",

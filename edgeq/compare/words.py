@@ -36,14 +36,25 @@ def ordered(comparison: Comparison) -> list[Finding]:
 
 def changed(comparison: Comparison) -> list[Finding]:
     """What is not as it was, in that order: all that failed or improved, and what else moved, came or went."""
-    return [found for found in ordered(comparison) if found.verdict in ("failed", "improved") or found.weight]
+    return [found for found in ordered(comparison) if _is_changed(found)]
+
+
+def _is_changed(found: Finding) -> bool:
+    return found.verdict in ("failed", "improved") or bool(found.weight)
 
 
 def shown(comparison: Comparison) -> list[Finding]:
     """What is read first: the latency of an inference, if it has a figure, and all that changed."""
-    moved = changed(comparison)
-    totals = [found for found in comparison.findings if found.rule == "latency" and found.new is not None]
-    return [found for found in ordered(comparison) if found in moved or found in totals]
+    return [found for found in ordered(comparison) if _is_shown(found)]
+
+
+def folded(comparison: Comparison) -> list[Finding]:
+    """The rest, in its own order."""
+    return [found for found in comparison.findings if not _is_shown(found)]
+
+
+def _is_shown(found: Finding) -> bool:
+    return _is_changed(found) or (found.rule == "latency" and found.new is not None)
 
 
 def name(finding: Finding) -> str:

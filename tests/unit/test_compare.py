@@ -105,6 +105,42 @@ def test_new_gone_and_renamed_layers_are_said() -> None:
     assert [f.what for f in found.failed] == ["stem"]
 
 
+def test_layers_that_changed_name_and_order_are_found_by_their_work() -> None:
+    def change(data: Data) -> None:
+        layers = data["latency"]["layers"]
+        layers[1].update(name="first", macs=11)
+        layers[2].update(name="second", macs=22)
+        layers[1], layers[2] = layers[2], layers[1]
+
+    def before(data: Data) -> None:
+        change(data)
+        for layer in data["latency"]["layers"][1:3]:
+            layer["name"] += ".old"
+        data["latency"]["layers"][1:3] = reversed(data["latency"]["layers"][1:3])
+
+    found = compare(_subject(before), _subject(change), Gate())
+    assert [_find(found, "layer", name).why for name in ("first", "second")] == [
+        "called first.old in BASE", "called second.old in BASE",
+    ]  # fmt: skip
+
+
+def test_next_to_nothing_in_base_is_no_ratio() -> None:
+    def tiny(data: Data) -> None:
+        data["latency"].update(dict.fromkeys(("p50", "p90", "p99", "min", "max", "mean"), 5e-324), values=[])
+        _layer(data, "conv1")["value"] = 5e-324
+
+    found = compare(_subject(tiny), _subject(), Gate())
+    for finding in (_find(found, "latency"), _find(found, "layer", "conv1")):
+        assert finding.verdict == "failed" and finding.change is None and finding.why == "there was none in BASE"
+
+
+def test_layers_that_only_the_gate_knows_are_noted_and_steer_nothing() -> None:
+    names = {"a\n::error::x\u202e": 5.0, **{f"l{number}": 5.0 for number in range(30)}}
+    notes = compare(_subject(), _subject(), Gate.model_validate({"latency": {"layers": names}})).notes
+    assert notes[0] == "the gate's limit for the layer a\\n::error::x\\u202e holds none of NEW"
+    assert len(notes) == 21 and "11 layers more" in notes[-1]
+
+
 def test_layers_of_one_name_are_told_apart_by_their_order() -> None:
     def twins(data: Data) -> None:
         for layer in data["latency"]["layers"]:

@@ -65,6 +65,20 @@ def test_a_wrong_value_is_refused(text: str) -> None:
     assert error.value.where == "my.toml" and "docs/compare.md" in error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("latency = 3", "`latency`: should be a table"),
+        ("[latency]\nlayers = [1]", "`latency.layers`: should be a table"),
+        ('require = "latency"', '`require`: should be a list: ["latency"]'),
+    ],
+)
+def test_a_wrong_kind_of_value_is_said_in_words_of_toml(text: str, said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        read_gate(text)
+    assert error.value.what == said
+
+
 def test_too_long_a_file_is_refused() -> None:
     with pytest.raises(BadInput, match="no gate"):
         read_gate("#" * (1 << 21))
