@@ -15,6 +15,7 @@ from edgeq.compare import annotations as annotate
 from edgeq.compare import trend as curves
 from edgeq.compare import words
 from edgeq.compare.finding import Comparison
+from edgeq.compare.markdown import MOST_ROWS
 from edgeq.compare.trend_chart import trend_chart
 from edgeq.compare.trend_page import trend_html
 from edgeq.errors import BadInput
@@ -77,9 +78,11 @@ def _print(found: Comparison) -> None:
     console.say("")
     shown = words.shown(found)
     if shown:
-        console.table("", words.HEAD, [words.row(finding) for finding in shown])
+        console.table("", words.HEAD, [words.row(finding) for finding in shown[:MOST_ROWS]])
+        if len(shown) > MOST_ROWS:
+            console.say(f"and {counted(len(shown) - MOST_ROWS, 'figure')} more: --json or --junit has them all")
         console.say("")
-    rest = [finding for finding in found.findings if finding.verdict == "not compared" and finding not in shown]
+    rest = [finding for finding in words.folded(found) if finding.verdict == "not compared"]
     for finding in rest:
         if finding.rule != "layer":
             console.say(f"not compared: {words.sentence(finding)}")
@@ -99,16 +102,18 @@ def trend(
     json_output: Json = False,
 ) -> None:
     """Draw a history: the latency of each model, board and engine over time, as a page that needs nothing else."""
-    found = history_from(history)
-    series = curves.series_of(found.entries)
+    for written in (output, svg):
+        if written and written.exists() and history.exists() and written.samefile(history):
+            raise BadInput("is the history itself, which would be lost", where=str(written), hint="-o trend.html")
+    found = curves.trend_of(history_from(history))
     write_file(output, trend_html(found).encode())
     if svg:
-        write_file(svg, trend_chart(series, "trend", titled=True).encode())
+        write_file(svg, trend_chart(found.curves, "trend", titled=True).encode())
     if json_output:
-        entries = [[entry.model_dump(mode="json", by_alias=True) for entry in one.entries] for one in series]
+        entries = [[entry.model_dump(mode="json", by_alias=True) for entry in one.entries] for one in found.curves]
         console.print_json({"curves": entries, "notes": list(found.notes)})
         return
-    for one in series:
+    for one in found.curves:
         console.say(f"{one.title}: {curves.caption(one)}")
     for note in found.notes:
         console.say(f"note: {note}; kept out")

@@ -6,26 +6,34 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError, model_validator
 
 from edgeq.compare.subject import Subject
-from edgeq.report.model import EngineRun, Latency
+from edgeq.report.model import EngineRun, Latency, require_its_unit
 from edgeq.report.part import Count, Part, Share, Text, Value
 
+BEGINNING = b'{"history":'  # of every line that is written
 MOST_LINE = 20_000  # characters; the longest that is written has some 3,000
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is a time that UTC does not reach") from error
 
 
 class Entry(Part):
     """The key figures of one engine's run: latency in `unit`, resting on `basis`; bytes; top-1 as a share of one.
 
     `at` is the time the entry stands at, with its zone; `differs` counts hops of the ledger that
-    differ, and is null where none was compared.
+    differ, and is null where none was compared. Read from a file, `at` is in UTC.
     """
 
     version: Literal[1] = Field(default=1, alias="history")
-    at: AwareDatetime
+    at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
     commit: Text = ""
     label: Text = ""
     model: Text
@@ -43,6 +51,11 @@ class Entry(Part):
     firmware_bytes: Count | None = None
     int8_top1: Share | None = None
     differs: Count | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_rests_on(self) -> Self:
+        require_its_unit(self.basis, self.unit)
+        return self
 
 
 @dataclass(frozen=True)
@@ -81,11 +94,9 @@ def read_history(data: bytes) -> History:
     entries, notes = [], []
     for number, line, torn in _lines(data):
         try:
-            if len(line) > MOST_LINE:
-                raise ValueError("is too long")
-            entries.append(Entry.model_validate(json.loads(line)))
-        except (ValueError, RecursionError) as error:
-            what = "is torn: what wrote it was interrupted" if torn else f"is no entry: {_said(error)}"
+            entries.append(_entry_in(line))
+        except ValueError as error:
+            what = "is torn: what wrote it was interrupted" if torn else f"is no entry: {error}"
             notes.append(f"line {number} {what}")
     return History(tuple(sorted(entries, key=lambda entry: entry.at)), tuple(notes))
 
@@ -98,8 +109,19 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes, bool]]:
             yield number, line, number == len(lines)
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, ValidationError):
+def _entry_in(line: bytes) -> Entry:
+    """The entry; ValueError says what is wrong with the line."""
+    if len(line) > MOST_LINE:
+        raise ValueError("is too long")
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not JSON") from error
+    if not isinstance(fields, dict):
+        raise ValueError("not an object of JSON")
+    try:
+        return Entry.model_validate(fields)
+    except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        return f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}"[:200]
-    return "not JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError) else str(error)
+        field = f"`{'.'.join(map(str, first['loc']))}`: " if first["loc"] else ""
+        raise ValueError(f"{field}{first['msg']}"[:200]) from error

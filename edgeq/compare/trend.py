@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edgeq.compare.history import Entry
+from edgeq.compare.history import Entry, History
 from edgeq.compare.latency import EXACT
 from edgeq.report import wording
 
 HEAD = ("commit", "label", "time (UTC)", "p50", "change", "arena", "model", "firmware", "INT8 top-1", "ledger")
 WORDS = 2  # so many of its columns are words
+MOST_CURVES = 100  # those with the newest entries
 MOST_POINTS = 200  # the last; a page of more is not read
+MOST_NOTES = 20
 
 _Key = tuple[str, str, str, str, str]
 
@@ -33,6 +35,26 @@ class Series:
     def title(self) -> str:
         """What it is about."""
         return f"{self.last.model} on {self.last.board}, {self.last.engine}, {self.last.basis}"
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What is drawn of a history, at most 100 curves, and a note for what is kept out."""
+
+    curves: tuple[Series, ...]
+    notes: tuple[str, ...]
+
+
+def trend_of(history: History) -> Trend:
+    """The curves that were added to last, in the order in which they began."""
+    curves, notes = series_of(history.entries), history.notes
+    if len(notes) > MOST_NOTES:
+        notes = (*notes[:MOST_NOTES], f"and {wording.counted(len(notes) - MOST_NOTES, 'line')} more")
+    if len(curves) > MOST_CURVES:
+        newest = sorted(range(len(curves)), key=lambda place: curves[place].last.at)[-MOST_CURVES:]
+        notes = (*notes, f"{wording.counted(len(curves) - MOST_CURVES, 'curve')} with older last entries")
+        curves = tuple(curves[place] for place in sorted(newest))
+    return Trend(curves, notes)
 
 
 def series_of(entries: Sequence[Entry]) -> tuple[Series, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgeq.compare.history import History, entries_of, read_history, to_lines
+from edgeq.compare.history import BEGINNING, History, entries_of, read_history, to_lines
 from edgeq.compare.subject import Subject
 from edgeq.errors import BadInput
 from edgeq.pipeline.run_folder import read_file
@@ -51,11 +52,18 @@ def append(path: Path, subject: Subject, when: Stamp, label: str) -> None:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
+            _require_history(file, path)
             _append(file, lines)
         finally:
             os.close(file)
     except OSError as e:
         raise BadInput(f"cannot be written: {e.strerror}", where=str(path)) from e
+
+
+def _require_history(file: int, path: Path) -> None:
+    """A file that begins otherwise is somebody's other file; the first line may be torn."""
+    if stat.S_ISREG(os.fstat(file).st_mode) and not BEGINNING.startswith(os.pread(file, len(BEGINNING), 0)):
+        raise BadInput("is there and is no history; nothing was added", where=str(path), hint="--history history.jsonl")
 
 
 def _append(file: int, lines: bytes) -> None:
@@ -75,9 +83,7 @@ def _append(file: int, lines: bytes) -> None:
 
 def history_from(path: Path) -> History:
     """What a history file holds."""
-    if path.is_file() and path.stat().st_size > MOST_BYTES:
-        raise BadInput(f"is no history: it has more than {MOST_BYTES >> 20} MiB", where=str(path))
-    found = read_history(read_file(path))
+    found = read_history(read_file(path, MOST_BYTES))
     if not found.entries:
         why = f": {found.notes[0]}" if found.notes else ""
         raise BadInput(f"holds no entry{why}", where=str(path), hint=f"edgeq compare BASE NEW --history {path}")

@@ -169,8 +169,7 @@ class Latency(Part):
 
     @model_validator(mode="after")
     def _says_what_it_rests_on(self) -> Self:
-        if (self.basis == "emulated") != (self.unit == "instructions"):
-            raise ValueError(f"a latency that is {self.basis} cannot be in {self.unit}")
+        require_its_unit(self.basis, self.unit)
         if self.basis == "modelled" and not (self.source and self.error_share is not None):
             raise ValueError("a modelled latency needs its source and its error_share")
         if not self.min <= self.p50 <= self.p90 <= self.p99 <= self.max:
@@ -270,6 +269,12 @@ class Report(Part):
             raise ValueError(f"engine is {self.engine!r}, engines are {names}")
         require_unlike(self.engines)
         return self
+
+
+def require_its_unit(basis: str, unit: str) -> None:
+    """ValueError where what is so known has no such unit: instructions are counted on an emulated core alone."""
+    if (basis == "emulated") != (unit == "instructions"):
+        raise ValueError(f"a latency that is {basis} cannot be in {unit}")
 
 
 def require_its_board(board: BoardFacts, latencies: tuple[Latency, ...]) -> None:

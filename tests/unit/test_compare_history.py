@@ -87,6 +87,8 @@ def test_behind_a_torn_line_a_new_one_begins(tmp_path: Path) -> None:
         *(b"{}", b"[]", b"null", b"\xff", b"[" * 10_000, b'{"history": 2}', b"1" * 10_000),
         to_lines(tuple(_entries([1])))[:-1].replace(b'"p50":1,', b'"p50":-1,'),
         to_lines(tuple(_entries([1])))[:-1].replace(b"2026-01-31T12:00:00Z", b"yesterday"),
+        to_lines(tuple(_entries([1])))[:-1].replace(b"2026-01-31T12:00:00Z", b"0001-01-01T00:00:00+14:00"),
+        to_lines(tuple(_entries([1])))[:-1].replace(b'"unit":"instructions"', b'"unit":"ns"'),
         to_lines(tuple(_entries([1])))[:-1].replace(b"2026-01-31T12:00:00Z", b"2026-01-31T12:00:00"),
         to_lines(tuple(_entries([1])))[:-1].replace(b"}", b',"more":"' + b"x" * 30_000 + b'"}'),
     ],
@@ -103,6 +105,38 @@ def test_a_file_without_entries_is_refused(tmp_path: Path) -> None:
         files.history_from(tmp_path / "h")
     with pytest.raises(BadInput, match="no such file"):
         files.history_from(tmp_path / "none")
+
+
+def test_times_are_of_one_zone() -> None:
+    line = to_lines(tuple(_entries([1]))).replace(b"2026-01-31T12:00:00Z", b"2026-01-31T23:30:00-02:00")
+    (series,) = trend.series_of(read_history(line).entries)
+    assert trend.rows(series)[0][2] == "2026-02-01 01:30"
+
+
+def test_nothing_is_added_to_a_file_that_is_no_history(tmp_path: Path) -> None:
+    for text in ('{"schema": 1}', "# notes\n", "\n"):
+        (tmp_path / "h").write_text(text)
+        with pytest.raises(BadInput, match="no history"):
+            files.append(tmp_path / "h", _subject(), files.Stamp(AT, ""), "")
+        assert (tmp_path / "h").read_text() == text
+
+
+def test_of_many_curves_and_notes_the_rest_is_summed_up() -> None:
+    first, second = _entries([1, 2])
+    kinds = [second.model_copy(update={"model": f"m{number}"}) for number in range(100)]
+    history = read_history(to_lines((first, *kinds)) + b"x\n" * 30)
+    found = trend.trend_of(history)
+    assert [one.last.model for one in found.curves] == [f"m{number}" for number in range(100)]
+    assert len(found.notes) == 22 and found.notes[-2:] == ("and 10 lines more", "1 curve with older last entries")
+
+
+def test_a_page_never_takes_the_place_of_its_history(tmp_path: Path) -> None:
+    whole = to_lines(tuple(_entries([1])))
+    (tmp_path / "h.jsonl").write_bytes(whole)
+    (tmp_path / "link.svg").symlink_to("h.jsonl")
+    for options in (("-o", "h.jsonl"), ("--svg", "link.svg")):
+        refused(edgeq("trend", "h.jsonl", *options, cwd=tmp_path), 2, "is the history itself")
+    assert (tmp_path / "h.jsonl").read_bytes() == whole and not (tmp_path / "trend.html").exists()
 
 
 WRITER = """
@@ -163,12 +197,13 @@ def test_any_curve_can_be_drawn(p50s: list[int]) -> None:
 def test_the_page_loads_nothing_and_escapes_every_text() -> None:
     entries = _entries([1000, 1030], model=HOSTILE, board=HOSTILE, engine=HOSTILE, label=HOSTILE, commit=HOSTILE)
     history = read_history(to_lines(tuple(Entry.model_validate(e.model_dump(by_alias=True)) for e in entries)) + b"{")
-    page = trend_html(history)
-    assert page == trend_html(history)
+    page = trend_html(trend.trend_of(history))
+    assert page == trend_html(trend.trend_of(history))
     assert "<script" not in page and "\x1b" not in page and "&lt;script&gt;" in page and "is torn" in page
     assert not re.search(r"(?:src|href)=\"(?!#)", page) and "default-src 'none'" in page
     ids = re.findall(
-        r"\bid=\"([^\"]+)\"", trend_html(read_history(to_lines(entries_of(_subject(two_engines()), AT, "", ""))))
+        r"\bid=\"([^\"]+)\"",
+        trend_html(trend.trend_of(read_history(to_lines(entries_of(_subject(two_engines()), AT, "", ""))))),
     )
     assert len(ids) == len(set(ids))
 
