@@ -14,6 +14,7 @@ from typing import Literal
 from edgeq.ci.render import BENCH, GATE, GITLAB_BOARDS, GITLAB_ENTRY, GITLAB_INCLUDED, CiFile, Host
 from edgeq.errors import BadInput
 from edgeq.pipeline.run_folder import read_file, write_file
+from edgeq.report.wording import printable
 
 Status = Literal["written", "unchanged", "kept"]
 
@@ -46,8 +47,18 @@ def detect_hosts(folder: Path) -> tuple[Host, ...]:
 
 
 def default_branch(folder: Path) -> str:
-    """What the remote `origin` says it is; else main."""
-    return _git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/") or "main"
+    """What the remote `origin` says it is; else, of main and master, the one that there is; else main."""
+    said = _git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
+    there = _git(folder, "for-each-ref", "--format=%(refname:short)", "refs/heads/main", "refs/heads/master")
+    return said or next(iter(there.split()), "main")
+
+
+def require_root(folder: Path) -> None:
+    """BadInput in a folder below the root of a git repository: a host reads the root's files alone."""
+    if below := _git(folder, "rev-parse", "--show-prefix"):
+        root = _git(folder, "rev-parse", "--show-toplevel")
+        raise BadInput(f"is {printable(below)} of a repository, and its CI reads the root alone", where=str(folder),
+            hint=f"edgeq ci init {printable(root)}")  # fmt: skip
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -60,8 +71,11 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def place(folder: Path, files: Sequence[CiFile], *, force: bool = False) -> list[Placed]:
-    """Writes the files. BadInput, and nothing is written, where a workflow is there that is not as it was written by
-    this; `force` writes over it. A starter that is there is kept, always."""
+    """Writes the files. BadInput, and nothing is written, where something that is no file stands in the way, or a
+    workflow that is not as it was written by this; `force` writes over the latter. A starter that is there is kept,
+    always."""
+    for file in files:
+        _require_inside(folder, file.path)
     statuses = {file.path: _status(folder / file.path, file) for file in files}
     if not force and (taken := [path for path, status in statuses.items() if status == "taken"]):
         raise BadInput(
@@ -77,12 +91,21 @@ def place(folder: Path, files: Sequence[CiFile], *, force: bool = False) -> list
     return placed
 
 
+def _require_inside(folder: Path, path: str) -> None:
+    """No symbolic link leads the folder of the file out of the repository; the file itself is one, if it is there."""
+    file = folder / path
+    if not file.parent.resolve().is_relative_to(folder.resolve()):
+        raise BadInput("lies outside of the repository, by a symbolic link", where=path)
+    if (file.is_symlink() or file.exists()) and not file.is_file():
+        raise BadInput("is there and is no file", where=path)
+
+
 def _status(path: Path, file: CiFile) -> Literal["written", "unchanged", "kept", "taken"]:
-    if not path.exists() and not path.is_symlink():
+    if not path.exists():
         return "written"
     if file.starter:
         return "kept"
-    there = read_file(path).decode(errors="replace")
+    there = read_file(path).decode(errors="replace").replace("\r\n", "\n")  # as git for Windows has it
     if there == _signed(file):
         return "unchanged"
     return "written" if _is_as_written(there) else "taken"

@@ -45,6 +45,7 @@ def init(
     """Write workflows: every pull request on a virtual board, compared and gated; real boards nightly and by label."""
     if not folder.is_dir():
         raise BadInput("there is no such folder", where=str(folder))
+    place.require_root(folder)
     named: tuple[render.Host, ...] = (*(("github",) if github else ()), *(("gitlab",) if gitlab else ()))
     hosts = named or place.detect_hosts(folder)
     settings = CiSettings(

@@ -107,7 +107,7 @@ def test_workflows_have_few_rights_and_pinned_actions(action: str | None) -> Non
             assert job.get("permissions", {}) == ({"pull-requests": "write"} if name == "comment" else {})
         for step in steps(workflow):
             uses = step.get("uses", "")
-            assert not uses or uses == action or re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", uses)
+            assert not uses or uses == action or re.fullmatch(r"actions/[a-z/-]+@[0-9a-f]{40}", uses)
             assert "${{" not in step.get("run", "")  # what an event says is never a script's text
             if uses.startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False
@@ -268,6 +268,56 @@ def test_the_branch_is_that_of_the_remote(team: Path) -> None:
     git(team, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
     init(team)
     assert YAML(typ="safe").load(team / GITHUB_WORKFLOW)["on"]["push"]["branches"] == ["trunk"]
+
+
+def test_without_a_word_of_the_remote_the_branch_is_the_one_that_is_there(team: Path) -> None:
+    git(team, "symbolic-ref", "HEAD", "refs/heads/master")
+    git(team, "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-q", "--allow-empty", "-m", "first")
+    init(team)
+    assert YAML(typ="safe").load(team / GITHUB_WORKFLOW)["on"]["push"]["branches"] == ["master"]
+
+
+def test_line_ends_of_another_system_are_no_change(team: Path) -> None:
+    init(team)
+    for path in (GITHUB_WORKFLOW, GITHUB_BOARDS):
+        (team / path).write_bytes((team / path).read_bytes().replace(b"\n", b"\r\n"))
+    told = {file["path"]: file["status"] for file in json.loads(init(team, "--json"))["files"]}
+    assert told[GITHUB_WORKFLOW] == told[GITHUB_BOARDS] == "unchanged"
+
+
+def test_a_folder_below_the_root_is_refused(team: Path) -> None:
+    said = " ".join(init(team / "nets", "--github", status=2).split())
+    assert "its CI reads the root alone" in said and not (team / "nets" / ".github").exists()
+
+
+@pytest.mark.parametrize("name", [".github", GITHUB_WORKFLOW, "gate.toml", GITLAB_ENTRY])
+def test_what_stands_in_a_file_s_place_is_said_before_anything_is_written(team: Path, name: str) -> None:
+    outside = team.parent / f"{team.name}-outside"
+    outside.mkdir()
+    (team / name).parent.mkdir(parents=True, exist_ok=True)
+    (team / name).symlink_to(outside)
+    before = sorted(team.rglob("*"))
+    assert name.partition("/")[0] in init(team, "--github", "--gitlab", "--force", status=2)
+    assert sorted(team.rglob("*")) == before and list(outside.iterdir()) == []
+
+
+def test_a_history_is_its_model_s_own_and_is_kept_whatever_the_gate_says() -> None:
+    found = by_path(files(settings(), ("github", "gitlab")))
+    used = [step for step in steps(found[GITHUB_WORKFLOW]) if step.get("with", {}).get("path") == "edgeq-history"]
+    restore, save = used
+    assert restore["uses"].startswith("actions/cache/restore@") and save["uses"].startswith("actions/cache/save@")
+    assert save["if"].startswith("${{ !cancelled()") and save["with"]["key"] == restore["with"]["key"]
+    # No name of a model holds a slash: that of `net` is no beginning of that of `net-2`.
+    assert restore["with"]["restore-keys"] == "edgeq-history/${{ matrix.name }}/"
+    assert found[GITLAB_INCLUDED]["edgeq"]["cache"]["when"] == "always"
+
+
+def test_a_board_that_is_gone_keeps_no_other_from_running() -> None:
+    found = by_path(files(settings(), ("github", "gitlab")))
+    (doctor,) = [step for step in steps(found[GITHUB_BOARDS]) if "doctor" in step.get("run", "")]
+    assert doctor["continue-on-error"] is True
+    script = found[GITLAB_BOARDS]["edgeq-boards"]["script"]
+    assert next(line for line in script if "doctor" in line).startswith("edgeq hil doctor hil.toml || ")
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,15 @@ def test_a_check_or_a_gate_that_says_no(place: Place, team: Path, deployed: str,
     assert outputs(place)["passed"] == "false"
 
 
+def test_what_an_earlier_job_left_is_not_this_one_s(place: Place, team: Path) -> None:
+    assert check(place, team).returncode == 0
+    (team / "out/compare.md").write_text("an earlier one")
+    done = check(place, team, EDGEQ_BASE_REVISION="none")
+    assert done.returncode == 0 and "no earlier commit" in done.stdout
+    assert [call[1] for call in place.calls()] == ["deploy", "deploy", "compare", "deploy"]
+    assert not (team / "out/compare.md").exists()
+
+
 def test_a_deploy_that_fails_ends_it(place: Place, team: Path) -> None:
     (team / "status").write_text("5")
     assert check(place, team).returncode == 5

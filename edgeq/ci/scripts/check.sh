@@ -43,6 +43,13 @@ deploy_earlier() {
 case $EDGEQ_OUTPUT in
   '' | *[[:cntrl:]]*) echo 'error: the output is no folder that can be named' >&2; exit 2 ;;
 esac
+# Where the folders are of an earlier job, nothing of that is taken for this one's.
+baseline=${EDGEQ_BASELINE:-$(realpath -m -- "$EDGEQ_OUTPUT.baseline")}
+rm -f -- "$EDGEQ_OUTPUT"/{compare.md,compare.xml,trend.html}
+if [[ -z ${EDGEQ_BASELINE:-} ]]; then
+  rm -f -- "$baseline/report.json"
+fi
+
 status=0
 deploy "$EDGEQ_OUTPUT" || status=$?
 if ((status > 1)); then
@@ -52,12 +59,10 @@ if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
   cat "$EDGEQ_OUTPUT/report.md" >> "$GITHUB_STEP_SUMMARY"
 fi
 
-baseline=${EDGEQ_BASELINE:-}
-if [[ -z $baseline && -n ${EDGEQ_BASE_REVISION:-} ]]; then
-  baseline=$(realpath -m "$EDGEQ_OUTPUT.baseline")
+if [[ -z ${EDGEQ_BASELINE:-} && -n ${EDGEQ_BASE_REVISION:-} ]]; then
   deploy_earlier "$baseline"
 fi
-if [[ -n ${EDGEQ_BASELINE:-} || (-n $baseline && -e $baseline/report.json) ]]; then
+if [[ -n ${EDGEQ_BASELINE:-} || -e $baseline/report.json ]]; then
   options=(--markdown "$EDGEQ_OUTPUT/compare.md" --junit "$EDGEQ_OUTPUT/compare.xml")
   if [[ -n ${EDGEQ_GATE:-} ]]; then
     options+=(--gate "$EDGEQ_GATE")
