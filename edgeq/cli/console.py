@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 import typer
 from rich.console import Console
@@ -195,16 +195,17 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         _results.clear()
+        as_json = bool(kwargs.get("json_output"))
         _say_what_the_encoding_lacks()
         try:
             function(*args, **kwargs)
             sys.stdout.flush()
         except EdgeqError as e:
-            _show(e, as_json=bool(kwargs.get("json_output")) and not _results)
-            raise typer.Exit(e.exit_code) from None
+            _show(e)
+            _end(e.exit_code, e.what, e.where, e.hint, as_json=as_json)
         except KeyboardInterrupt:
             err.print(Text("interrupted"))
-            raise typer.Exit(INTERRUPTED) from None
+            _end(INTERRUPTED, "interrupted", as_json=as_json)
         except BrokenPipeError:
             _abandon_stdout()  # whoever read it has gone
             raise typer.Exit(PIPE_CLOSED) from None
@@ -213,13 +214,15 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         except Exception as e:
             if isinstance(e, OSError) and e.errno == errno.ENOSPC:
                 _abandon_stdout()
-                _show(BadInput("there is no space left where stdout or a file goes", hint="make room"), as_json=False)
+                _show(BadInput("there is no space left where stdout or a file goes", hint="make room"))
                 raise typer.Exit(BadInput.exit_code) from None
             if os.environ.get("EDGEQ_DEBUG"):
                 raise
-            err.print(plain(f"a fault in edgeq itself: {type(e).__name__}: {e}"))
-            err.print(Text("  try: run it again with EDGEQ_DEBUG=1 and report what it prints"))
-            raise typer.Exit(INTERNAL_FAULT) from None
+            what = f"a fault in edgeq itself: {type(e).__name__}: {e}"
+            hint = "run it again with EDGEQ_DEBUG=1 and report what it prints"
+            err.print(plain(what), soft_wrap=True)
+            err.print(plain(f"  try: {hint}"))
+            _end(INTERNAL_FAULT, what, hint=hint, as_json=as_json)
 
     return guarded
 
@@ -229,12 +232,16 @@ def _abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _show(error: EdgeqError, *, as_json: bool) -> None:
+def _show(error: EdgeqError) -> None:
     line = Text("error: ", style="bold red")
     line.append(plain(f"{error.where}: {error.what}" if error.where else error.what).plain, style="default")
     err.print(line, soft_wrap=True)
     if error.hint:
         err.print(plain(f"  try: {error.hint}"), soft_wrap=True)
-    if as_json:
-        fields = {"what": error.what, "where": error.where, "hint": error.hint, "exit_code": error.exit_code}
-        print_json({"error": fields})
+
+
+def _end(exit_code: int, what: str, where: str = "", hint: str = "", *, as_json: bool) -> NoReturn:
+    """Ends the command; as JSON, stdout then has a document, whatever happened."""
+    if as_json and not _results:
+        print_json({"error": {"what": what, "where": where, "hint": hint, "exit_code": exit_code}})
+    raise typer.Exit(exit_code) from None

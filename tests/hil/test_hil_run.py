@@ -174,15 +174,18 @@ def test_jobs_of_a_dead_board_go_to_one_of_its_kind(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
     models(tmp_path)
     write_bench(tmp_path, {"runs": 2}, [board("b")], [{"source": "one.tflite", "repeat": 12}])
-    command = [*EDGEQ, "hil", "run", "hil.toml", "-o", "out"]
-    runner = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    command = [*EDGEQ, "hil", "run", "hil.toml", "-o", "out", "--json"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    runner = subprocess.Popen(command, cwd=tmp_path, env=environment(), text=True, **streams)
     try:
         assert runner.stderr is not None
         while " passed" not in runner.stderr.readline():
             assert runner.poll() is None
         refused(edgeq("hil", "run", "hil.toml", "-o", "out", cwd=tmp_path), 4, "is in use by process", str(runner.pid))
         runner.send_signal(signal.SIGINT)
-        assert "interrupted" in runner.communicate(timeout=120)[1] and runner.returncode == 130
+        said, aside = runner.communicate(timeout=120)
+        assert "interrupted" in aside and runner.returncode == 130
+        assert json.loads(said)["error"]["exit_code"] == 130
     finally:
         runner.kill()
         runner.wait()
