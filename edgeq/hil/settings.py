@@ -23,14 +23,18 @@ from edgeq.pipeline.run_folder import read_file
 from edgeq.report.wording import printable
 from edgeq.virtual.faults import Faults
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_LINE = r"^[^\x00-\x1f\x7f]*$"
+_MAC = r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$"
+Name = Annotated[str, Field(pattern=_NAME)]
+Line = Annotated[str, Field(min_length=1, max_length=500, pattern=_LINE)]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 MOST_BYTES = 1 << 20
 MOST_JOBS = 100_000
 _HINT = "docs/hil.md has every key"
 _WHERE_KEYS = ("mac", "usb_serial", "port", "virtual", "place")
+_SCHEMES = ("socket", "rfc2217")
 
 
 class Part(BaseModel):
@@ -69,7 +73,7 @@ class BoardEntry(Part):
 
     name: Name
     board: Line
-    mac: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$")] | None = None
+    mac: Annotated[str, Field(pattern=_MAC)] | None = None
     usb_serial: Line | None = None
     port: Line | None = None
     virtual: Runner | None = None
@@ -88,6 +92,16 @@ class BoardEntry(Part):
             if key not in known:
                 raise ValueError(f"no fault is called {key!r}; {_nearest(str(key), known)}")
         return value
+
+    @field_validator("port")
+    @classmethod
+    def _opens(cls, port: str | None) -> str | None:
+        scheme, colons, _ = (port or "").partition("://")
+        if colons and scheme not in _SCHEMES:
+            raise ValueError(
+                f"no board is behind {scheme}://, but behind a device, {' or '.join(_SCHEMES)}://HOST:PORT"
+            )
+        return port
 
     @checks(mode="after")
     def _is_somewhere(self) -> Self:
@@ -126,7 +140,7 @@ class ModelEntry(Part):
         if isinstance(table, dict) and "name" not in table and isinstance(table.get("source"), str):
             last = table["source"].rstrip("/").rpartition("/")[2]
             own = last.rpartition(":")[2] if ".py:" in last else Path(last).stem
-            return {**table, "name": re.sub(r"[^A-Za-z0-9._-]", "-", own)[:64]}
+            return {**table, "name": re.sub(r"[^A-Za-z0-9._-]", "-", own).lstrip("._-")[:64]}
         return table
 
     def options(self) -> QuantiseOptions:
@@ -150,11 +164,23 @@ class Settings(Part):
         for kind, names in (("boards", boards), ("models", [entry.name for entry in self.model])):
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 raise ValueError(f"two {kind} are called {twice[0]}")
+        self._require_one_place_each()
         for model in self.model:
             for name in model.boards or ():
                 if name not in boards:
                     raise ValueError(f"model {model.name} names a board {name!r}; {_nearest(name, boards)}")
         return self
+
+    def _require_one_place_each(self) -> None:
+        """Two boards at one place would wait for each other. Tags of labgrid may stand for many places."""
+        there: dict[tuple[str, str], str] = {}
+        for entry in self.board:
+            mac = entry.mac and entry.mac.replace("-", ":").lower()
+            place = None if entry.place is None or "=" in entry.place else entry.place
+            where = {"mac": mac, "usb_serial": entry.usb_serial, "port": entry.port, "place": place}
+            for key, value in where.items():
+                if value is not None and (other := there.setdefault((key, value), entry.name)) != entry.name:
+                    raise ValueError(f"boards {other} and {entry.name} have the same {key}: {value}")
 
 
 @dataclass(frozen=True)
@@ -213,6 +239,12 @@ def read_bench(path: Path) -> BenchFile:
         raise
 
 
+_FORMS = {
+    _NAME: "a name is letters, digits, dots, dashes and underscores, a letter or a digit first, 64 at most",
+    _LINE: "must be one line without control characters",
+    _MAC: "must be an address as 24:0a:c4:12:34:56",
+    "valid tuple": "must be a list: [...], or of tables [[...]]",
+}
 _TABLES: dict[str, type[BaseModel]] = {"bench": Bench, "board": BoardEntry, "model": ModelEntry, "labgrid": Labgrid}
 
 
@@ -221,7 +253,8 @@ def _said(loc: tuple[int | str, ...], message: str, unknown: bool) -> tuple[str,
     named = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
     field = printable(named)
     if not unknown:
-        what = printable(message.removeprefix("Value error, "))
+        known = next((said for form, said in _FORMS.items() if form in message), message)
+        what = printable(known.removeprefix("Value error, "))
         return (f"`{field}`: {what}" if field else what), _HINT
     table = _TABLES.get(str(loc[0]), Settings) if len(loc) > 1 else Settings
     return f"`{field}` is nothing a bench knows", f"{_nearest(str(loc[-1]), table.model_fields)} {_HINT}"
@@ -230,4 +263,4 @@ def _said(loc: tuple[int | str, ...], message: str, unknown: bool) -> tuple[str,
 def _nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     found = difflib.get_close_matches(name, known, n=1)
-    return f"{found[0]}, perhaps?" if found else f"known: {', '.join(known)};"
+    return f"{found[0]}, perhaps?" if found else f"known: {', '.join(known)}."

@@ -51,7 +51,7 @@ def test_faults_are_those_of_a_virtual_board(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [("m.tflite", "m"), ("../zoo/net", "net"), ("nets.py:small", "small"), ("a b.onnx", "a-b")],
+    [("m.tflite", "m"), ("../zoo/net", "net"), ("nets.py:small", "small"), ("a b.onnx", "a-b"), ("-x.onnx", "x")],
 )
 def test_a_model_is_called_as_its_source(tmp_path: Path, source: str, name: str) -> None:
     assert read(tmp_path, BOARD + f'[[model]]\nsource = "{source}"\n').settings.model[0].name == name
@@ -87,7 +87,10 @@ def test_paths_start_at_the_file_and_names_may_be_of_the_zoo(tmp_path: Path) -> 
         (BOARD + BOARD + MODEL, "two boards are called b"),
         (BOARD + MODEL + MODEL, "two models are called m"),
         (BOARD + MODEL + 'boards = ["bb"]\n', "a board 'bb'; b, perhaps"),
-        (BOARD.replace('"b"', '"../b"') + MODEL, "`board.1.name`"),
+        (BOARD.replace('"b"', '"../b"') + MODEL, "`board.1.name`: a name is letters"),
+        (BOARD + 'quarantine = "a\\nb"\n' + MODEL, "`board.1.quarantine`: must be one line"),
+        (BOARD.replace("[[board]]", "[board]") + MODEL, r"`board`: must be a list: \[...\], or of tables \[\[...\]\]"),
+        (BOARD.replace('virtual = "host"', 'port = "http://x"') + MODEL, "no board is behind http://"),
         (BOARD + MODEL + 'engines = ["fast"]\n', "`model.1.engines.1`"),
         ("[bench]\nruns = 0\n" + BOARD + MODEL, "`bench.runs`"),
     ],
@@ -97,6 +100,23 @@ def test_what_it_must_not_say(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(BadInput, match=said) as caught:
         read_bench(tmp_path / "hil.toml")
     assert caught.value.where == str(tmp_path / "hil.toml")
+
+
+@pytest.mark.parametrize("key", ["mac", "usb_serial", "port", "place"])
+def test_two_boards_at_one_place(tmp_path: Path, key: str) -> None:
+    """They would wait for each other."""
+    where = {"mac": ("24:0a:c4:00:00:aa", "24-0A-C4-00-00-AA")}.get(key, ("x", "x"))
+    boards = [
+        BOARD.replace('"b"', f'"{name}"').replace('virtual = "host"', f'{key} = "{place}"')
+        for name, place in zip("cd", where, strict=True)
+    ]
+    with pytest.raises(BadInput, match=f"boards c and d have the same {key}"):
+        read(tmp_path, "".join(boards) + MODEL)
+
+
+def test_two_boards_may_be_found_by_the_same_tags(tmp_path: Path) -> None:
+    board = BOARD.replace('virtual = "host"', 'place = "board=wrover"')
+    assert len(read(tmp_path, board + board.replace('"b"', '"c"') + MODEL).settings.board) == 2
 
 
 def test_a_bench_without_a_job(tmp_path: Path) -> None:
