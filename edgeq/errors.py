@@ -4,6 +4,7 @@
     +-- CheckFailed         1   a gate said no: accuracy, equality, latency
     +-- BadInput            2   a file, argument or model edgeq cannot accept
     |   +-- Unsupported     2   a well-formed model with something edgeq does not convert
+    |   +-- NotWritten      2   a place that nothing can be written to, or a disk that is full
     +-- DoesNotFit          3   more flash, arena or window than the board has
     +-- BoardTrouble        4   a port or a board that does not answer, or lies
     +-- ToolMissing         5   a program or an optional package that is not installed
@@ -44,6 +45,10 @@ class BadInput(EdgeqError):
 
 class Unsupported(BadInput):
     """A sound model with an operator or a form that edgeq does not convert."""
+
+
+class NotWritten(BadInput):
+    """A place that nothing can be written to, or a disk that is full: no fault of what was to be written."""
 
 
 class DoesNotFit(EdgeqError):

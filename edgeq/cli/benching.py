@@ -12,8 +12,9 @@ from edgeq.cli import console
 from edgeq.cli.bench_bars import Lines, watching
 from edgeq.cli.options import Json
 from edgeq.hil import look, results
+from edgeq.hil.out import MATRIX
 from edgeq.hil.settings import read_bench
-from edgeq.hil.suite import MATRIX, rack_of, run_suite
+from edgeq.hil.suite import rack_of, run_suite
 
 hil = typer.Typer(help="Boards in the loop: every model on every board of a bench.", no_args_is_help=True)
 _File = Annotated[Path, typer.Argument(metavar="HIL.toml", help="The bench: its boards and models (docs/hil.md).")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -146,15 +148,20 @@ def power_hook(entry: BoardEntry, folder: Path) -> Callable[[], None] | None:
     def cycle() -> None:
         where = f"power hook of board {entry.name}"
         try:
-            done = subprocess.run(
-                list(entry.power), cwd=folder, timeout=POWER_LIMIT_S,
+            hook = subprocess.Popen(
+                list(entry.power), cwd=folder,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C in its middle would leave the board without power
             )  # fmt: skip
         except OSError as e:
             raise BoardTrouble(f"{entry.power[0]} does not start: {e.strerror}", where=where) from e
+        try:
+            status = hook.wait(POWER_LIMIT_S)
         except subprocess.TimeoutExpired as e:
+            os.killpg(hook.pid, signal.SIGKILL)  # with whatever it started
+            hook.wait()
             raise BoardTrouble(f"{entry.power[0]} has not ended in {POWER_LIMIT_S} s", where=where) from e
-        if done.returncode:
-            raise BoardTrouble(f"{entry.power[0]} ended with status {done.returncode}", where=where)
+        if status:
+            raise BoardTrouble(f"{entry.power[0]} ended with status {status}; try it by hand", where=where)
 
     return cycle

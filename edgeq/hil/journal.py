@@ -15,6 +15,7 @@ An attempt that passed or failed decides its job; `outcome` decides the others. 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -25,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, get_args
 
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, NotWritten
 from edgeq.hil.jobs import OUTCOMES, Outcome
 
 FORMAT = 1
@@ -77,7 +78,7 @@ def replay(events: Iterable[Event], where: str = "journal.jsonl") -> Story:
                 if story is not None or event["format"] != FORMAT:
                     raise ValueError("a second beginning, or another format")
                 story = Story(
-                    str(event["rests_on"]), {str(job): JobState() for job in event["jobs"]}, began=event["at"]
+                    str(event["rests_on"]), {str(job): JobState() for job in event["jobs"]}, began=str(event["at"])
                 )
             elif story is None:
                 raise ValueError("it does not begin with a run")
@@ -129,7 +130,9 @@ def _decide(story: Story, job: str, outcome: Outcome, reason: str) -> None:
 def read_events(path: Path) -> tuple[list[Event], int]:
     """The events of a file, and how many of its bytes they are: a last line that was torn is left out."""
     try:
-        data = path.read_bytes() if path.stat().st_size <= MOST_BYTES else b""
+        if path.stat().st_size > MOST_BYTES:
+            raise BadInput(f"has more than {MOST_BYTES >> 30} GiB", where=str(path), hint="--fresh begins anew")
+        data = path.read_bytes()
     except OSError as e:
         raise BadInput(f"cannot be read: {e.strerror}", where=str(path)) from e
     whole = data[: data.rfind(b"\n") + 1]
@@ -152,7 +155,9 @@ class Journal:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             os.ftruncate(self._fd, sound_bytes)
         except OSError as e:
-            raise BadInput(f"cannot be written: {e.strerror}", where=str(path)) from e
+            raise NotWritten(f"cannot be written: {e.strerror}", where=str(path)) from e
+        self._sound_bytes = sound_bytes
+        self._torn = False
         self.story = replay(events, str(path))
 
     @classmethod
@@ -191,7 +196,7 @@ class Journal:
         self.add({"event": "outcome", "job": job, "outcome": outcome, "reason": reason})
 
     def add(self, event: Event) -> None:
-        """One line more; it is on the disk when this returns."""
+        """One line more; it is on the disk when this returns. NotWritten where it cannot be, and from then on."""
         event = {**event, "at": _now()}
         with self._lock:
             _follow(self.story, event)
@@ -200,11 +205,19 @@ class Journal:
     def _write(self, event: Event) -> None:
         line = json.dumps(event, ensure_ascii=True).encode() + b"\n"
         try:
+            if self._torn:
+                raise OSError(0, "a line before this one could not be")
             if os.write(self._fd, line) != len(line):
                 raise OSError(0, "the disk is full")
             os.fsync(self._fd)
         except OSError as e:
-            raise BadInput(f"cannot be written: {e.strerror}", where=str(self.path), hint="make room") from e
+            self._torn = True  # what other boards still have to say would stand behind half a line
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._sound_bytes)
+            raise NotWritten(
+                f"cannot be written: {e.strerror}", where=str(self.path), hint="make room; the same command goes on"
+            ) from e
+        self._sound_bytes += len(line)
 
     def close(self) -> None:
         """Nothing more is written."""

@@ -11,8 +11,9 @@ from edgeq import __version__
 from edgeq.boards.board import load_board
 from edgeq.compare.gate import Gate
 from edgeq.compare.subject import Subject
-from edgeq.errors import EdgeqError, ToolMissing
+from edgeq.errors import EdgeqError, NotWritten, ToolMissing
 from edgeq.hil.jobs import Job, Kind, Outcome, kind_of
+from edgeq.hil.out import MODELS
 from edgeq.hil.settings import BenchFile, ModelEntry
 from edgeq.hil.watcher import Watcher
 from edgeq.pipeline.build_for import Built, Target, build_again, prepare_and_build
@@ -72,7 +73,7 @@ Ready = Mapping[tuple[str, Kind], Built | Unready]
 
 
 def make_ready(bench: BenchFile, given: Given, jobs: Iterable[Job], out: Path, watcher: Watcher) -> Ready:
-    """Quantises, converts, plans and builds for every model and kind of board that a job needs."""
+    """Quantises, converts, plans and builds for every model and kind of board that a job needs. Raises NotWritten."""
     engines: dict[tuple[str, Kind], set[str]] = {}
     for job in jobs:
         engines.setdefault((job.model, kind_of(bench.board(job.board))), set()).add(job.engine)
@@ -84,6 +85,8 @@ def make_ready(bench: BenchFile, given: Given, jobs: Iterable[Job], out: Path, w
             like = made.get((name, kind.board))
             built = _one(bench, given.sources[name], bench.model(name), kind, choice, like, out, watcher)
             ready[name, kind] = made[name, kind.board] = built
+        except NotWritten:
+            raise  # a full disk says nothing of the model, and ends the run, which then can go on
         except EdgeqError as e:
             outcome: Outcome = "infrastructure" if isinstance(e, ToolMissing) else "failed"
             ready[name, kind] = Unready(outcome, f"could not be made ready for {kind}: {e.what}")
@@ -95,7 +98,7 @@ def _one(
     watcher: Watcher,
 ) -> Built:  # fmt: skip
     target = Target(load_board(_board(bench, kind.board)), choice, kind.runner)
-    folder = out / "models" / model.name / f"{target.board.name}-{target.name}"
+    folder = out / MODELS / model.name / f"{target.board.name}-{target.name}"
     with RunFolder.create(folder) as run, watcher.preparing(f"{model.name} for {kind}") as progress:
         if like is not None:
             return build_again(like, target, run, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edgeq.errors import BadInput
@@ -11,13 +11,11 @@ from edgeq.hil.boards import Rack
 from edgeq.hil.jobs import Job, impossible, jobs_of
 from edgeq.hil.journal import Journal, Story, read_events, replay
 from edgeq.hil.lock import held
+from edgeq.hil.out import JOBS, JOURNAL, LOCK, forget
 from edgeq.hil.prepare import make_ready, read_given
 from edgeq.hil.telling import Telling
 from edgeq.hil.watcher import Watcher
 from edgeq.hil.work import Work, work
-
-JOURNAL = "journal.jsonl"
-_LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -32,9 +30,10 @@ def run_jobs(
     bench = rack.bench
     jobs = jobs_of(bench.settings)
     given = read_given(bench, jobs)
+    _require_apart(out, given.baselines)
     with (
-        held(out / _LOCK, str(out), wait_s=0, say=watcher.note),
-        _journal(out / JOURNAL, given.rests_on, jobs, fresh, watcher) as journal,
+        held(out / LOCK, str(out), wait_s=0, say=watcher.note),
+        _journal(out, given.rests_on, jobs, fresh, watcher) as journal,
     ):
         tell = Telling(journal, jobs, watcher)
         for job in tell.left():
@@ -46,14 +45,23 @@ def run_jobs(
         journal.add({"event": "finished"})
 
 
-def _journal(path: Path, rests_on: str, jobs: Sequence[Job], fresh: bool, watcher: Watcher) -> Journal:
+def _require_apart(out: Path, baselines: Iterable[Path]) -> None:
+    """A baseline is no file that the run itself replaces."""
+    for path in baselines:
+        if (out / JOBS).resolve() in path.resolve().parents:
+            raise BadInput(
+                "is a baseline, and lies where this run writes its own reports", where=str(path),
+                hint="copy it beside the bench's file",
+            )  # fmt: skip
+
+
+def _journal(out: Path, rests_on: str, jobs: Sequence[Job], fresh: bool, watcher: Watcher) -> Journal:
     """Goes on with an unfinished run of the very same bench; begins anew where there is none, or it is finished."""
-    ids = [job.id for job in jobs]
+    ids, path = [job.id for job in jobs], out / JOURNAL
     events = [] if fresh or not path.exists() else read_events(path)[0]
-    if not events:
-        return Journal.begin(path, rests_on, ids)
-    story = replay(events, str(path))
-    if story.finished:
+    story = replay(events, str(path)) if events else None
+    if story is None or story.finished:
+        forget(out)
         return Journal.begin(path, rests_on, ids)
     if story.rests_on != rests_on or list(story.jobs) != ids:
         raise BadInput(

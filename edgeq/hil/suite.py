@@ -9,6 +9,7 @@ from edgeq.errors import BadInput
 from edgeq.hil.boards import Rack
 from edgeq.hil.labgrid import LabgridPlaces
 from edgeq.hil.matrix import page
+from edgeq.hil.out import JUNIT, MATRIX, SUMMARY
 from edgeq.hil.results import Row, junit_text, markdown, rows_of
 from edgeq.hil.run import run_jobs
 from edgeq.hil.settings import BenchFile
@@ -16,8 +17,6 @@ from edgeq.hil.watcher import Watcher
 from edgeq.pipeline.compare import subject_from
 from edgeq.pipeline.history import Stamp, append, stamp
 from edgeq.pipeline.run_folder import write_file
-
-MATRIX, JUNIT, SUMMARY = "matrix.html", "junit.xml", "summary.md"
 
 
 def rack_of(bench: BenchFile, watcher: Watcher) -> Rack:

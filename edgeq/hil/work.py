@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from edgeq.errors import BoardTrouble, ToolMissing
 from edgeq.hil.attempt import Ask, attempt
 from edgeq.hil.boards import NotThere, Rack
 from edgeq.hil.jobs import Job, Outcome, kind_of
+from edgeq.hil.out import JOBS
 from edgeq.hil.places import Borrowed
 from edgeq.hil.prepare import Given, Ready, Unready
 from edgeq.hil.schedule import Schedule
@@ -19,8 +21,7 @@ from edgeq.hil.telling import Telling
 from edgeq.hil.watch import Stopped
 from edgeq.pipeline.build_for import Built
 
-JOBS = "jobs"
-_JOIN_S = 0.2
+_PATIENCE_S = 3.0  # of an interrupt, before it is said who keeps it waiting
 
 
 @dataclass(frozen=True)
@@ -53,23 +54,33 @@ def work(what: Work, tell: Telling) -> None:
             faults.append(e)
             stop.set()
             schedule.stop()
+        finally:
+            done[entry.name].set()
 
-    # Daemons: a second interrupt does not wait for them.
-    threads = [threading.Thread(target=serve, args=(entry,), name=entry.name, daemon=True) for entry in entries]
+    # Not the threads' own `join`: interrupted, it takes a thread that is at work for one that has ended.
+    done = {entry.name: threading.Event() for entry in entries}
     try:
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
-                thread.join(_JOIN_S)
+        for entry in entries:  # daemons: a second interrupt does not wait for them
+            threading.Thread(target=serve, args=(entry,), name=entry.name, daemon=True).start()
+        for one in done.values():
+            one.wait()
     except BaseException:
         stop.set()
         schedule.stop()
-        for thread in threads:
-            thread.join()
+        _wait_for(done, tell)
         raise
     if faults:
         raise faults[0]
+
+
+def _wait_for(done: Mapping[str, threading.Event], tell: Telling) -> None:
+    """Till all have given up their boards; whoever interrupted is told what takes its time, as a power hook does."""
+    end_s = time.monotonic() + _PATIENCE_S
+    busy = [board for board, one in done.items() if not one.wait(max(end_s - time.monotonic(), 0))]
+    if busy:
+        tell.watcher.note(f"interrupted; {', '.join(busy)}: giving the board back (once more: leave at once)")
+    for one in done.values():
+        one.wait()
 
 
 class _Server:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgeq.errors import BadInput, CheckFailed
+from edgeq.errors import BadInput, CheckFailed, NotWritten
 
 MODEL_ONNX = "model.onnx"
 MODEL_TFLITE = "model.tflite"
@@ -88,9 +88,9 @@ def folder_for(path: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _not_written(path: Path, error: OSError) -> BadInput:
+def _not_written(path: Path, error: OSError) -> NotWritten:
     hint = "choose another place with -o, or make room"
-    return BadInput(f"cannot be written: {error.strerror}", where=str(path), hint=hint)
+    return NotWritten(f"cannot be written: {error.strerror}", where=str(path), hint=hint)
 
 
 def read_file(path: Path, most: int | None = None) -> bytes:

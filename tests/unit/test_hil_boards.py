@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,17 @@ def test_a_board_is_locked_while_it_is_open() -> None:
     assert holder_of(board_lock("socket://127.0.0.1:9")) is None
 
 
-def test_the_power_switch_is_a_program_without_a_shell(tmp_path: Path) -> None:
+def ended(pid: int) -> bool:
+    """Whether that process ends, or is a zombie, before long."""
+    stat = Path(f"/proc/{pid}/stat")
+    for _ in range(600):
+        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_the_power_switch_is_a_program_without_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "cycle"
     script.write_text('#!/bin/sh\necho "$1" > said\n')
     script.chmod(0o755)
@@ -102,6 +113,11 @@ def test_the_power_switch_is_a_program_without_a_shell(tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\nexit 3\n")
     with pytest.raises(BoardTrouble, match="ended with status 3"):
         hook()
+    script.write_text("#!/bin/sh\nsleep 600 & echo $! > child; wait\n")
+    monkeypatch.setattr("edgeq.hil.boards.POWER_LIMIT_S", 0.5)
+    with pytest.raises(BoardTrouble, match="has not ended in"):
+        hook()
+    assert ended(int((tmp_path / "child").read_text()))  # what the hook had started
     script.unlink()
     with pytest.raises(BoardTrouble, match="does not start"):
         hook()

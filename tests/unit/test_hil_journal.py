@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, NotWritten
 from edgeq.hil.journal import Event, Journal, Story, read_events, replay
 
 BEGIN: Event = {"event": "run", "format": 1, "rests_on": "x", "jobs": ["a", "b"], "at": "now"}
@@ -96,3 +97,27 @@ def test_a_wrong_event_is_not_written(tmp_path: Path) -> None:
         with pytest.raises((ValueError, IndexError)):
             journal.ended("a", "passed", "", 1.0)
         assert path.read_bytes() == before
+
+
+def test_on_a_full_disk_no_line_is_torn_and_none_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other boards still want to say how their jobs ended; behind half a line, nobody could read it."""
+    path, write = tmp_path / "journal.jsonl", os.write
+    with Journal.begin(path, "x", ["a", "b"]) as journal:
+        journal.begun("a", "b1")
+        before = path.read_bytes()
+        monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
+        with pytest.raises(NotWritten, match="the disk is full"):
+            journal.ended("a", "passed", "", 1.0)
+        monkeypatch.undo()
+        with pytest.raises(NotWritten, match="a line before this one"):
+            journal.begun("b", "b2")
+        assert path.read_bytes() == before
+    with Journal.resume(path) as journal:
+        assert journal.story.jobs["a"].attempts[0].result == "cut"
+
+
+def test_a_journal_beyond_all_measure_is_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeq.hil.journal.MOST_BYTES", 1)
+    (tmp_path / "journal.jsonl").write_bytes(b"{}\n")
+    with pytest.raises(BadInput, match="has more than"):
+        read_events(tmp_path / "journal.jsonl")

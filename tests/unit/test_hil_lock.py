@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.errors import BadInput
+from edgeq.errors import BadInput, NotWritten
 from edgeq.hil.lock import InUse, board_lock, held, holder_of, runtime_folder
 
 CHILD = """
@@ -92,3 +92,19 @@ def test_a_folder_that_others_write_to_is_refused(tmp_path: Path, monkeypatch: p
     (tmp_path / "edgeq").symlink_to(tmp_path)
     with pytest.raises(BadInput, match="not a folder of yours alone"):
         runtime_folder()
+
+
+def test_a_folder_of_locks_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
+    with pytest.raises(NotWritten, match="the folder of locks cannot be made: Not a directory"):
+        board_lock("/dev/ttyUSB0")
+
+
+def test_a_lock_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(NotWritten, match="cannot be locked: Is a directory"), held(tmp_path, "it", wait_s=0, say=quiet):
+        pass
+    with pytest.raises(NotWritten, match="cannot be locked"), held(Path("/dev/full"), "it", wait_s=0, say=quiet):
+        pass
+    with pytest.raises(NotWritten, match="Is a directory"):
+        holder_of(tmp_path)

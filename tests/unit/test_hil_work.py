@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +19,7 @@ from edgeq.hil import work as work_room
 from edgeq.hil.attempt import Ask, Verdict
 from edgeq.hil.boards import NotThere
 from edgeq.hil.jobs import Job, jobs_of, kind_of
-from edgeq.hil.journal import Journal, Story
+from edgeq.hil.journal import Journal, Story, read_events, replay
 from edgeq.hil.places import Borrowed
 from edgeq.hil.prepare import Given
 from edgeq.hil.settings import BenchFile, Settings
@@ -156,6 +159,31 @@ def test_a_fault_ends_the_run_and_leaves_the_rest_undecided(tmp_path: Path, monk
     with Journal.resume(tmp_path / "journal.jsonl") as journal:
         assert journal.story.jobs["m/a/native/3"].attempts[-1].result == "cut"
         assert journal.story.jobs["m/a/native/4"].outcome is None
+
+
+def test_an_interrupt_waits_until_each_board_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a board takes its time, as in a power hook; what it was at is on record as cut."""
+    monkeypatch.setattr(work_room, "_PATIENCE_S", 0.1)
+    notes: list[str] = []
+    monkeypatch.setattr(Unwatched, "note", lambda self, text: notes.append(text))
+    bench = Bench(tmp_path, lambda job, number: PASSED)
+
+    def attempt(ask: Ask, port: str, stop: threading.Event, progress: object) -> Verdict:
+        if ask.job.board == "b":
+            return PASSED
+        os.kill(os.getpid(), signal.SIGINT)
+        stop.wait(60)
+        end_s = time.monotonic() + 60
+        while not notes and time.monotonic() < end_s:
+            time.sleep(0.01)
+        raise Stopped
+
+    bench.attempt = attempt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(monkeypatch)
+    assert notes == ["interrupted; a: giving the board back (once more: leave at once)"]
+    attempts = replay(read_events(tmp_path / "journal.jsonl")[0]).jobs["m/a/native/1"].attempts
+    assert [attempt.result for attempt in attempts] == ["cut"]
 
 
 def test_trouble_while_the_run_is_stopped_is_no_boards_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
