@@ -158,9 +158,7 @@
     l32i a14, a1, LEFT
     addi a14, a14, -1
     s32i a14, a1, LEFT
-    beqz a14, .Ldone
-    j .Lquad
-.Ldone:
+    bnez a14, .Lquad
     retw
     end_function eq_winograd2_input_lx6
 

@@ -94,9 +94,7 @@
     s32i a10, a1, SUMS_AT
     s32i a11, a1, CORRECTIONS_AT
     s32i a6, a1, TILES_LEFT
-    beqz a6, .Lend
-    j .Ltile
-.Lend:
+    bnez a6, .Ltile
     retw
     end_function eq_winograd2_tiles_lx6
 

@@ -76,12 +76,58 @@
     s32i a12, a4, \place + 96
     .endm
 
-    .macro put value
+    /* Position \index of a row: a2 bytes behind the one before if \step is 0, else \step. Offsets of halves reach 510. */
+    .macro put step, value, index
     add a13, \value, a3
-    s16i \value, a5, 0
+    .if (\index) && (\step) && (\step * (\index) & 511) == 0
+    addmi a5, a5, 512
+    .endif
+    s16i \value, a5, \step * (\index) & 511
     extui a13, a13, 16, 16
-    s16i a13, a5, 2
+    s16i a13, a5, (\step * (\index) & 511) + 2
+    .if \step == 0
     add a5, a5, a2
+    .endif
+    .endm
+
+    /* Both pairs' rows. */
+    .macro rows step
+    align_loop 3
+1:  movi a14, 6
+    loop a14, 2f
+    l32i a8, a4, 8
+    l32i a10, a4, 16
+    l32i a6, a4, 0
+    l32i a7, a4, 4
+    sub a12, a10, a8
+    subx4 a14, a8, a10
+    sub a6, a6, a8
+    addx4 a6, a6, a12
+    l32i a9, a4, 12
+    l32i a11, a4, 20
+    put \step, a6, 0
+    sub a11, a11, a9
+    subx4 a10, a7, a9
+    sub a7, a7, a9
+    addx4 a11, a7, a11
+    put \step, a11, 1
+    sub a9, a10, a14
+    put \step, a9, 2
+    add a10, a10, a14
+    put \step, a10, 3
+    subx2 a9, a7, a12
+    put \step, a9, 4
+    addx2 a7, a7, a12
+    put \step, a7, 5
+    .if \step
+    addmi a5, a5, 6 * \step - (5 * \step & ~511)
+    .endif
+    addi a4, a4, 24
+2:  l32i a14, a1, AT
+    mov a5, a15
+    addi a14, a14, -1
+    s32i a14, a1, AT
+    bnez a14, 1b
     .endm
 
     function eq_winograd4_input_lx6
@@ -151,49 +197,24 @@
     addi a15, a5, 4
     movi a14, 2
     s32i a14, a1, AT
-    align_loop 3
-.Lpair:
-    movi a14, 6
-    loop a14, .Lrow_end
-    l32i a8, a4, 8
-    l32i a10, a4, 16
-    l32i a6, a4, 0
-    l32i a7, a4, 4
-    sub a12, a10, a8
-    subx4 a14, a8, a10
-    sub a6, a6, a8
-    addx4 a6, a6, a12
-    l32i a9, a4, 12
-    l32i a11, a4, 20
-    put a6
-    sub a11, a11, a9
-    subx4 a10, a7, a9
-    sub a7, a7, a9
-    addx4 a11, a7, a11
-    put a11
-    sub a9, a10, a14
-    put a9
-    add a10, a10, a14
-    put a10
-    subx2 a9, a7, a12
-    put a9
-    addx2 a7, a7, a12
-    put a7
-    addi a4, a4, 24
-.Lrow_end:
-    l32i a14, a1, AT
-    mov a5, a15
-    addi a14, a14, -1
-    s32i a14, a1, AT
-    bnez a14, .Lpair
+    addi a14, a2, -128
+    bnez a14, .Lnot_64_channels
+    rows 128
+    j .Lrows_done
+.Lnot_64_channels:
+    addmi a14, a2, -256
+    bnez a14, .Lany_channels
+    rows 256
+    j .Lrows_done
+.Lany_channels:
+    rows 0
+.Lrows_done:
     addi a15, a15, 4
     s32i a15, a1, TO
     l32i a14, a1, LEFT
     addi a14, a14, -1
     s32i a14, a1, LEFT
-    beqz a14, .Ldone
-    j .Lquad
-.Ldone:
+    bnez a14, .Lquad
     retw
     end_function eq_winograd4_input_lx6
 

@@ -15,8 +15,8 @@ typedef struct method {
 } method;
 
 static const method METHODS[2] = {
-    {EQ_CONV2D_WINOGRAD2, 2, 51, 116, 130, 138, eq_conv2d_s8_winograd2_scratch},
-    {EQ_CONV2D_WINOGRAD4, 4, 86, 274, 382, 414, eq_conv2d_s8_winograd4_scratch},
+    {EQ_CONV2D_WINOGRAD2, 2, 51, 116, 129, 137, eq_conv2d_s8_winograd2_scratch},
+    {EQ_CONV2D_WINOGRAD4, 4, 86, 274, 381, 413, eq_conv2d_s8_winograd4_scratch},
 };
 
 static int32_t parts_of(int32_t total, int32_t size) {
