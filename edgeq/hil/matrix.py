@@ -16,6 +16,7 @@ from edgeq.report.html import template
 
 COLOURS: dict[Outcome, str] = {"passed": "good", "failed": "bad", "infrastructure": "open", "skipped": "muted"}
 MOST_TOLD = 500
+MOST_IN_A_CELL = 120  # characters of a reason, which stands below in full
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def page(settings: Settings, rows: Sequence[Row], story: Story) -> str:
         told=told[:MOST_TOLD],
         untold=max(len(told) - MOST_TOLD, 0),
         story=story,
+        most_in_a_cell=MOST_IN_A_CELL,
         marks=MARKS,
         colours=COLOURS,
         wording=wording,
