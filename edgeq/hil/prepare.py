@@ -11,7 +11,7 @@ from edgeq import __version__
 from edgeq.boards.board import load_board
 from edgeq.compare.gate import Gate
 from edgeq.compare.subject import Subject
-from edgeq.errors import EdgeqError, NotWritten, ToolMissing
+from edgeq.errors import BadInput, EdgeqError, NotWritten, ToolMissing
 from edgeq.hil.jobs import Job, Kind, Outcome, kind_of
 from edgeq.hil.out import MODELS
 from edgeq.hil.settings import BenchFile, ModelEntry
@@ -21,6 +21,7 @@ from edgeq.pipeline.compare import gate_of, subject_from
 from edgeq.pipeline.engines import Choice
 from edgeq.pipeline.run_folder import RunFolder
 from edgeq.pipeline.source import Source, resolve
+from edgeq.report.wording import printable
 from edgeq.toolchain.esp_idf import find_esp_idf
 
 
@@ -43,12 +44,28 @@ def read_given(bench: BenchFile, jobs: Iterable[Job]) -> Given:
         find_esp_idf()
     sources = {model.name: resolve(bench.source(model)) for model in settings.model}
     gate = gate_of(bench.beside(settings.bench.gate)) if settings.bench.gate else Gate()
-    named = (bench.baseline(bench.model(job.model), bench.board(job.board), job.engine) for job in jobs)
-    baselines = {path: subject_from(path) for path in dict.fromkeys(named) if path is not None}
+    baselines: dict[Path, Subject] = {}
+    for job in jobs:
+        path = bench.baseline(bench.model(job.model), bench.board(job.board), job.engine)
+        if path is not None:
+            baselines[path] = baselines.get(path) or subject_from(path)
+            _require_like(job, load_board(_board(bench, bench.board(job.board).board)).name, baselines[path], path)
     files = [Path(source.path.partition(".py:")[0] + ".py" if ".py:" in source.path else source.path)
              for source in sources.values()]  # fmt: skip
     files += [bench.beside(settings.bench.gate)] if settings.bench.gate else []
     return Given(sources, gate, baselines, _digest(bench.text, [*files, *baselines]))
+
+
+def _require_like(job: Job, board: str, baseline: Subject, path: Path) -> None:
+    """Latencies of another board or engine are never compared: the gate would say yes to whatever the job measures."""
+    engines = [run.engine for run in baseline.engines]
+    if baseline.board == board and job.engine in engines:
+        return
+    what = printable(f"is of {baseline.board} with {' and '.join(engines)}")
+    raise BadInput(
+        f"{what}, and no baseline for {job.id}, which is of {board} with {job.engine}", where=str(path),
+        hint="{kind} and {engine} in `baseline` stand for the job's board and engine",
+    )  # fmt: skip
 
 
 def _digest(text: bytes, files: Iterable[Path]) -> str:

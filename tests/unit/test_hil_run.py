@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from report_example import example
 
+from edgeq.compare.subject import subject_of
 from edgeq.errors import BadInput, NotWritten, Unsupported
 from edgeq.hil import prepare, run
 from edgeq.hil.boards import Rack
@@ -15,6 +19,7 @@ from edgeq.hil.settings import BenchFile, read_bench
 from edgeq.hil.telling import Telling
 from edgeq.hil.watcher import Unwatched
 from edgeq.hil.work import Work
+from edgeq.report.validate import read_report
 
 BENCH = """
 [[board]]
@@ -79,6 +84,28 @@ def test_a_baseline_does_not_lie_where_the_run_writes(bench: BenchFile, tmp_path
     with pytest.raises(BadInput, match="lies where this run writes its own reports"):
         run._require_apart(tmp_path / "out", [tmp_path / "x" / ".." / "out" / "jobs" / "m" / "b" / "native"])
     run._require_apart(tmp_path / "out", [tmp_path / "good" / "m.json"])
+
+
+@pytest.mark.parametrize(("board", "engine"), [("esp32-s3-devkitc", "native"), ("esp32-wrover-b", "tflm")])
+def test_a_baseline_is_of_the_jobs_board_and_engine(
+    bench: BenchFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, board: str, engine: str
+) -> None:
+    """Else its latency is compared with nothing, and the gate says yes."""
+    subject = subject_of(read_report(json.dumps(example())))
+    (run_alone,) = subject.engines
+    (tmp_path / "hil.toml").write_text(BENCH + 'baseline = "base.json"\n')
+    bench = read_bench(tmp_path / "hil.toml")
+    jobs = run.jobs_of(bench.settings)
+    (tmp_path / "base.json").touch()
+
+    def given(board: str, engine: str) -> None:
+        found = replace(subject, board=board, engines=(run_alone.model_copy(update={"engine": engine}),))
+        monkeypatch.setattr(prepare, "subject_from", lambda path: found)
+        prepare.read_given(bench, jobs)
+
+    given("esp32-wrover-b", "native")
+    with pytest.raises(BadInput, match=f"is of {board} with {engine}, and no baseline for m/b/native"):
+        given(board, engine)
 
 
 @pytest.mark.parametrize("error", [NotWritten("the disk is full"), Unsupported("no such operator")])
