@@ -38,7 +38,7 @@ Event = dict[str, Any]
 
 @dataclass
 class Attempt:
-    """One attempt at a job. `figures` is what was measured, as `Figures.fields` has it."""
+    """One attempt at a job. `figures` is what was measured, as `Verdict.figures` has it."""
 
     number: int
     board: str
