@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from edgeq.compare import words
 from edgeq.compare.compare import compare
+from edgeq.compare.finding import Comparison
 from edgeq.compare.gate import Gate
 from edgeq.compare.subject import Subject, subject_of
 from edgeq.errors import BoardTrouble, CheckFailed
@@ -68,12 +69,13 @@ def attempt(ask: Ask, port: str, stop: threading.Event, progress: Progress) -> V
         progress.step("report")
         with _PAGES:
             write_report(run, report)
-    wrong += on_board.failures(report, ask.model.top1_drop_most) + _shortfall(ask, report) + _worse(ask, report)
+    compared = compare(ask.baseline, subject_of(report), ask.gate) if ask.baseline else None
+    wrong += on_board.failures(report, ask.model.top1_drop_most) + _shortfall(ask, report) + _worse(compared)
     figures = {
         "p50": report.latency.p50, "unit": report.latency.unit, "basis": report.latency.basis,
         "flashed": report.flash is not None, "compared": ask.baseline is not None, "report": REPORT_HTML,
     }  # fmt: skip
-    return Verdict("failed" if wrong else "passed", "; ".join(wrong), figures)
+    return Verdict("failed" if wrong else "passed", "; ".join(wrong or _uncompared(compared)), figures)
 
 
 def _on_the_board(
@@ -143,9 +145,12 @@ def _shortfall(ask: Ask, report: Report) -> list[str]:
     return [f"INT8 top-1 is {100 * score.int8_top1:.2f} %; {100 * least:g} % is the least"]
 
 
-def _worse(ask: Ask, report: Report) -> list[str]:
+def _worse(compared: Comparison | None) -> list[str]:
     """What the gate says of this report beside the baseline."""
-    if ask.baseline is None:
-        return []
-    found = compare(ask.baseline, subject_of(report), ask.gate)
-    return [] if found.passed else [words.headline(found)]
+    return [words.headline(compared)] if compared and not compared.passed else []
+
+
+def _uncompared(compared: Comparison | None) -> list[str]:
+    """That a gate said yes without a look at the latency: of an emulated core beside a process, say."""
+    findings = compared.findings if compared else ()
+    return [f"latency not compared: {f.why}" for f in findings if (f.rule, f.verdict) == ("latency", "not compared")]

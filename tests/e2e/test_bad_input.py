@@ -198,6 +198,22 @@ def test_completion(home: Path) -> None:
     assert good(done).split() == ["deploy"]
 
 
+def test_an_interrupt_while_edgeq_is_read_in(home: Path) -> None:
+    program = """if True:
+        import sys
+        class Interrupt:
+            def find_spec(self, name, path, target=None):
+                if name == "edgeq.cli":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupt())
+        from edgeq.__main__ import main
+        main()"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=home, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 # Ports and boards
 
 

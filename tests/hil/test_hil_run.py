@@ -152,6 +152,12 @@ def test_the_gate_says_no_and_why(ran: Path, tmp_path: Path) -> None:
     )
     done = edgeq("hil", "run", "hil.toml", cwd=tmp_path)
     refused(done, 1, "model in flash +")
+    baseline["sizes"]["image_bytes"] += 200
+    baseline["board"]["kind"] = baseline["latency"]["basis"] = "emulated"
+    baseline["latency"]["unit"] = "instructions"
+    (tmp_path / "one-host.json").write_text(json.dumps(baseline))
+    (job,) = json.loads(good(edgeq("hil", "run", "hil.toml", "--json", cwd=tmp_path)))["jobs"]
+    assert job["reason"].startswith("latency not compared: another basis")
     (tmp_path / "one-host.json").unlink()
     refused(edgeq("hil", "run", "hil.toml", cwd=tmp_path), 2, "one-host.json", "there is no such file")
 
