@@ -6,6 +6,7 @@ fixture is asked for.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -58,25 +59,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _outside(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without the calls in edgeq."""
+    """The traceback up to the call into edgeq, by a `with` or not."""
     if trace is None:
         return None
-    behind = _outside(trace.tb_next)
-    if Path(__file__).parents[1] in Path(trace.tb_frame.f_code.co_filename).parents:
-        return behind
-    return TracebackType(behind, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
+    file = Path(trace.tb_frame.f_code.co_filename)
+    if Path(__file__).parents[1] in file.parents or file == Path(contextlib.__file__):
+        return None
+    return TracebackType(_outside(trace.tb_next), trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
 @contextmanager
 def _clear() -> Iterator[None]:
     """Where a fixture fails there are no lines of the test's to show."""
-    said = ""
     try:
         yield
     except EdgeqError as e:
-        said = str(e)
-    if said:
-        pytest.fail(f"edgeq: {said}", pytrace=False)
+        raise pytest.fail.Exception(f"edgeq: {e}", pytrace=False) from None
 
 
 @pytest.fixture(scope="session")

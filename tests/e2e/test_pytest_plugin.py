@@ -135,6 +135,15 @@ def test_what_cannot_be_is_said(team: pytest.Pytester) -> None:
     assert not [words for words in wrong.values() if words not in told.stdout.str()]
     assert told.stdout.str().count("\nedgeq: ") == len(wrong)
     assert "Traceback" not in told.stdout.str() and "pytest_plugin/" not in told.stdout.str()
+    assert "another exception" not in told.stdout.str()  # each is said once
+
+
+def test_a_port_that_is_none(team: pytest.Pytester) -> None:
+    team.makepyfile("def test_it(board):\n    board.info()")
+    told = run(team, "--edgeq-port", "socket://127.0.0.1:1")
+    told.assert_outcomes(failed=1)
+    told.stdout.fnmatch_lines([">*board.info()", "E *BoardTrouble: *nothing listens there"])
+    assert "contextlib" not in told.stdout.str()  # by which edgeq's own `with` gets there
 
 
 def test_a_runner_that_is_none(team: pytest.Pytester) -> None:
