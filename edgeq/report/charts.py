@@ -39,13 +39,16 @@ def latency_chart(latency: Latency) -> str:
 
 
 def spread_chart(latency: Latency) -> str:
-    """A bar for each bin of the runs, its least value before it and its runs behind it."""
+    """A bar for each bin of the runs, its least value before it and its runs behind it. A count stands without its unit,
+    which the page names above: beside it there is no room for the word on a phone."""
     found = bins(latency.values)
+    counted = latency.unit in ("instructions", "cycles")
     with matplotlib.rc_context(STYLE):
         figure, axes = rows_figure(len(found), left=0.36, right=0.86)
         for y, part in enumerate(found):
             axes.barh(y, part.count, height=0.72, color=ACCENT, linewidth=0, zorder=2)
-            label_row(axes, y, f"from {wording.quantity(part.low, latency.unit)}", f"{part.count:,}")
+            low = wording.number(part.low) if counted else wording.quantity(part.low, latency.unit)
+            label_row(axes, y, f"from {low}", f"{part.count:,}")
         axes.set_xlim(0, max((part.count for part in found), default=0) or 1)
         return svg(figure, "spread")
 

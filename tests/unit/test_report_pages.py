@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from report_example import example, two_engines
 
-from edgeq.report.charts import MOST_LAYERS
+from edgeq.report.charts import MOST_LAYERS, spread_chart
 from edgeq.report.explain import (
     accuracy_rows,
     activation_table,
@@ -266,6 +266,11 @@ def test_a_report_without_its_optional_parts(latency: dict[str, Any]) -> None:
     report = read_report(json.dumps(data))
     assert Page(html(report)).text.count("Accuracy") == 0
     assert markdown(report).startswith("# resnet18-digits on esp32-devkitc\n")
+
+
+def test_counts_in_the_spread_stand_without_their_unit_for_which_a_phone_has_no_room() -> None:
+    drawn = spread_chart(read_report(json.dumps(example())).latency)
+    assert "from 23,901,8" in drawn and "instructions" not in drawn
 
 
 def test_runs_that_are_all_equal() -> None:
