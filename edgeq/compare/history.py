@@ -124,4 +124,4 @@ def _entry_in(line: bytes) -> Entry:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         field = f"`{'.'.join(map(str, first['loc']))}`: " if first["loc"] else ""
-        raise ValueError(f"{field}{first['msg']}"[:200]) from error
+        raise ValueError(f"{field}{first['msg'].removeprefix('Value error, ')}"[:200]) from error
