@@ -39,8 +39,8 @@ def latency_chart(latency: Latency) -> str:
 
 
 def spread_chart(latency: Latency) -> str:
-    """A bar for each bin of the runs, its least value before it and its runs behind it. A count stands without its unit,
-    which the page names above: beside it there is no room for the word on a phone."""
+    """A bar for each bin of the runs, its least value before it and its runs behind it. A count stands without its
+    unit, which the page names above: on a phone there is no room for the word."""
     found = bins(latency.values)
     counted = latency.unit in ("instructions", "cycles")
     with matplotlib.rc_context(STYLE):
