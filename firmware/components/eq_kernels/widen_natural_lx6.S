@@ -5,7 +5,7 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
-#include "lx6.inc"
+#include "widen_lx6.inc"
 
     function eq_widen_natural_lx6
     entry a1, 32
@@ -26,15 +26,11 @@
     extui a8, a2, 0, 2
     sub a2, a2, a8
     l32i a8, a2, 0
-    movi a11, 255
-    slli a10, a11, 16
-    or a11, a11, a10 /* 0x00ff00ff */
-    slli a10, a11, 8 /* 0xff00ff00 */
+    constants_by_256
     mov a3, a5
     addi a5, a5, -12
     bnei a4, 8, .Lby_four
 
-    /* Times 256: byte 0 and 2, and byte 1 and 3, as the upper halves of halfwords. */
     align_loop
     loop a7, .Lby_256_end
     l32i a9, a2, 4
@@ -56,19 +52,8 @@
 .Lby_256_end:
     j .Lagain
 
-    /* Times 4: bytes + 128 come as 0 to 255; four times that plus 0x7e00, with the upper bit turned, is 4 (b). */
 .Lby_four:
-    movi a4, 0x7e
-    slli a10, a4, 8
-    slli a14, a4, 24
-    or a10, a10, a14 /* 0x7e007e00 */
-    movi a4, 128
-    slli a14, a4, 8
-    or a4, a4, a14
-    slli a14, a4, 16
-    or a4, a4, a14   /* 0x80808080 */
-    slli a14, a11, 8
-    and a15, a4, a14 /* 0x80008000 */
+    constants_by_four
     align_loop
     loop a7, .Lby_four_end
     l32i a9, a2, 4

@@ -7,9 +7,8 @@
 
 #if defined(EQ_MAC16) /* other cores build this folder too */
 
-#include "lx6.inc"
+#include "widen_lx6.inc"
 
-    /* Times 256: byte 0 and 2, and byte 1 and 3, as the upper halves of halfwords. */
     .macro by_256 word, at
     slli a9, \word, 8
     and a9, a9, a10
@@ -20,7 +19,6 @@
     s32i a3, a5, \at + 4
     .endm
 
-    /* Times 4: bytes + 128 come as 0 to 255; four times that plus 0x7e00, with the upper bit turned, is 4 (b). */
     .macro by_four word, at
     xor \word, \word, a4
     and a9, \word, a11
@@ -60,26 +58,13 @@
     addi a6, a5, -2
     addi a5, a5, -18
     ssai 16
-    movi a11, 255
-    slli a10, a11, 16
-    or a11, a11, a10 /* 0x00ff00ff */
-    slli a10, a11, 8 /* 0xff00ff00 */
+    constants_by_256
     bnei a4, 8, .Lby_four
     words by_256
     j .Lagain
 
 .Lby_four:
-    movi a4, 0x7e
-    slli a10, a4, 8
-    slli a14, a4, 24
-    or a10, a10, a14 /* 0x7e007e00 */
-    movi a4, 128
-    slli a14, a4, 8
-    or a4, a4, a14
-    slli a14, a4, 16
-    or a4, a4, a14   /* 0x80808080 */
-    slli a14, a11, 8
-    and a15, a4, a14 /* 0x80008000 */
+    constants_by_four
     words by_four
 
     /* The first three once more. */
