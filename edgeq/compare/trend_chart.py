@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from edgeq.compare.trend import Series, slower
 from edgeq.report import wording
-from edgeq.report.drawing import ACCENT, BAD, INK, LINE, MUTED, STYLE, cut, svg
+from edgeq.report.drawing import ACCENT, BAD, INK, LINE, MUTED, blank, cut, style, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _WIDTH_INCHES = 5.0
 _CURVE_INCHES, _TITLE_INCHES, _DATES_INCHES = 1.3, 0.45, 0.3
@@ -23,9 +23,8 @@ def trend_chart(series: Sequence[Series], name: str, *, titled: bool = False) ->
     above = _TITLE_INCHES if titled else 0.12
     each = above + _CURVE_INCHES + _DATES_INCHES
     height = each * len(series)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(_WIDTH_INCHES, height))
-        figure.patch.set_alpha(0)
+    with style():
+        figure = blank(_WIDTH_INCHES, height)
         for row, one in enumerate(series):
             bottom = height - row * each - above - _CURVE_INCHES
             axes = figure.add_axes((_LEFT, bottom / height, _RIGHT - _LEFT, _CURVE_INCHES / height))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import matplotlib
-
 from edgeq.report import wording
 from edgeq.report.bins import bins
-from edgeq.report.drawing import ACCENT, LINE, MUTED, STYLE, cut, label_row, rows_figure, svg
+from edgeq.report.drawing import ACCENT, LINE, MUTED, cut, label_row, rows_figure, style, svg
 from edgeq.report.model import Latency
 
 MOST_LAYERS = 40
@@ -21,7 +19,7 @@ def latency_chart(latency: Latency) -> str:
         ("p99", latency.p99),
         ("max", latency.max),
     ]
-    with matplotlib.rc_context(STYLE):
+    with style():
         figure, axes = rows_figure(len(rows) + bool(latency.values), left=0.08, right=0.64)
         for y, (name, value) in enumerate(rows):
             axes.axhline(y, color=LINE, linewidth=0.6, zorder=1)
@@ -43,7 +41,7 @@ def spread_chart(latency: Latency) -> str:
     unit, which the page names above: on a phone there is no room for the word."""
     found = bins(latency.values)
     counted = latency.unit in ("instructions", "cycles")
-    with matplotlib.rc_context(STYLE):
+    with style():
         figure, axes = rows_figure(len(found), left=0.36, right=0.86)
         for y, part in enumerate(found):
             axes.barh(y, part.count, height=0.72, color=ACCENT, linewidth=0, zorder=2)
@@ -58,7 +56,7 @@ def layers_chart(latency: Latency) -> str:
     layers = list(enumerate(latency.layers, start=1))
     shown = sorted(sorted(layers, key=lambda row: (-row[1].value, row[0]))[:MOST_LAYERS])
     total = sum(layer.value for layer in latency.layers) or 1
-    with matplotlib.rc_context(STYLE):
+    with style():
         figure, axes = rows_figure(len(shown), left=0.31, right=0.68)
         for y, (index, layer) in enumerate(shown):
             axes.barh(y, layer.value, height=0.62, color=ACCENT, linewidth=0, zorder=2)

@@ -2,16 +2,21 @@
 
 The same report gives the same bytes: ids are salted, there is no date, and no font is measured into paths. Colours
 are CSS variables of the page with a grey that reads on light and on dark where there is none.
+
+Only here is matplotlib imported, and by the first picture: it takes a quarter of a second, and most commands draw none.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Drawn in these, written as variables.
 INK, MUTED, ACCENT, LINE, BAD, TRACK, PALE = (f"#a1b2c{digit}" for digit in range(1, 8))
@@ -24,7 +29,7 @@ _VARIABLES = {
     TRACK: "var(--track, #c8ccd0)",
     PALE: "var(--pale, #9cc0d2)",
 }
-STYLE: dict[Any, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "svg.fonttype": "none",
     "svg.hashsalt": "edgeq",
@@ -37,10 +42,27 @@ WIDTH_INCHES = 5.4
 ROW_INCHES = 0.23
 
 
+@contextmanager
+def style() -> Iterator[None]:
+    """What is drawn and saved in the block looks as all pages do."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def blank(width_inches: float, height_inches: float) -> Figure:
+    """A figure through which the page is seen."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_inches, height_inches))
+    figure.patch.set_alpha(0)
+    return figure
+
+
 def rows_figure(rows: int, *, left: float, right: float) -> tuple[Figure, Axes]:
     """A frameless figure of rows with axes from `left` to `right` of its width, row 0 on top."""
-    figure = Figure(figsize=(WIDTH_INCHES, ROW_INCHES * max(rows, 1)))
-    figure.patch.set_alpha(0)
+    figure = blank(WIDTH_INCHES, ROW_INCHES * max(rows, 1))
     axes = figure.add_axes((left, 0.0, right - left, 1.0))
     axes.set_axis_off()
     axes.set_ylim(rows - 0.5, -0.5)

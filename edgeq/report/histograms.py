@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import matplotlib
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from edgeq.report.drawing import ACCENT, BAD, INK, LINE, MUTED, STYLE, svg
+import numpy as np
+
+from edgeq.report.drawing import ACCENT, BAD, INK, LINE, MUTED, blank, style, svg
 from edgeq.report.quantisation import Histogram, Range
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _SIZE_INCHES = (3.6, 1.15)
 _LEVELS_A_TICK = 16
@@ -24,9 +26,8 @@ def histogram_chart(histogram: Histogram, bounds: Range, name: str, *, lowest: i
     centres = (edges[:-1] + edges[1:]) / 2
     step = (bounds[1] - bounds[0]) / (127 - lowest)
     inside = (centres >= bounds[0] - step / 2) & (centres <= bounds[1] + step / 2)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=_SIZE_INCHES)
-        figure.patch.set_alpha(0)
+    with style():
+        figure = blank(*_SIZE_INCHES)
         axes = figure.add_axes((0.03, 0.0, 0.94, 1.0))
         axes.set_axis_off()
         low, high = min(histogram.low, bounds[0]), max(histogram.high, bounds[1])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from edgeq.report import wording
 from edgeq.report.drawing import (
@@ -15,11 +13,12 @@ from edgeq.report.drawing import (
     LINE,
     MUTED,
     PALE,
-    STYLE,
     TRACK,
     WIDTH_INCHES,
+    blank,
     label_row,
     rows_figure,
+    style,
     svg,
 )
 from edgeq.report.model import ArenaStep, FlashPart
@@ -34,9 +33,8 @@ def arena_chart(steps: Sequence[ArenaStep]) -> str:
     live = np.array([step.live_bytes for step in steps], np.float64)
     edges = np.arange(len(steps) + 1) + 0.5
     most = int(live.argmax())
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_INCHES, _ARENA_INCHES))
-        figure.patch.set_alpha(0)
+    with style():
+        figure = blank(WIDTH_INCHES, _ARENA_INCHES)
         axes = figure.add_axes((0.02, 0.12, 0.96, 0.76))
         axes.set_axis_off()
         axes.set_xlim(edges[0], edges[-1])
@@ -63,7 +61,7 @@ def arena_chart(steps: Sequence[ArenaStep]) -> str:
 def flash_chart(parts: Sequence[FlashPart], flash_bytes: int | None) -> str:
     """A row for each part, drawn where it lies from the flash's begin to its end; what was written is filled."""
     end = max(part.offset + part.bytes for part in parts)
-    with matplotlib.rc_context(STYLE):
+    with style():
         figure, axes = rows_figure(len(parts), left=0.22, right=0.65)
         for y, part in enumerate(parts):
             axes.axhline(y, color=LINE, linewidth=0.6, zorder=1)
