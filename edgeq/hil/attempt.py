@@ -110,11 +110,11 @@ def _measured(ask: Ask, talk: Session, flashed: FlashResult | None, progress: Pr
 
 
 def _is_ours(talk: Session, built: Built) -> bool:
-    """Both images end with their SHA-256."""
+    """Whether the board has just these images of application and model."""
     info = talk.info()
-    if info.get("app_sha256") != built.app[-32:].hex() or info.get("model", "none") == "none":
+    if info.get("app_sha256") != boards.own_sha256(built.app).hex() or info.get("model", "none") == "none":
         return False
-    return talk.model().image_sha256 == built.prepared.image[-32:].hex()
+    return talk.model().image_sha256 == boards.own_sha256(built.prepared.image).hex()
 
 
 def _require_ours(talk: Session, built: Built) -> None:

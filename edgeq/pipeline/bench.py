@@ -118,7 +118,8 @@ def measure(talk: Session, runs: int, progress: Progress) -> Latency:
         if i < profiled:
             profiles.append(_profile(talk, len(steps)))
         progress.update((i + 1) / runs, f"run {i + 1} of {runs}")
-    layers = tuple(_layer(step, ticks) for step, ticks in zip(steps, zip(*profiles, strict=True), strict=True))
+    names = {kernel.id: kernel.name for kernel in kernels().values()}
+    layers = tuple(_layer(step, ticks, names) for step, ticks in zip(steps, zip(*profiles, strict=True), strict=True))
     with _believed():
         return Latency(basis=basis, unit=unit, values=tuple(values), layers=layers, **asdict(summarize(values)))
 
@@ -164,15 +165,14 @@ def _profile(talk: Session, steps: int) -> list[int]:
     return ticks
 
 
-def _layer(step: StepInfo, ticks: Sequence[int]) -> Layer:
+def _layer(step: StepInfo, ticks: Sequence[int], kernel_names: dict[int, str]) -> Layer:
     operator = ops.BY_CODE.get(step.op)
-    names = {kernel.id: kernel.name for kernel in kernels().values()}
     with _believed():
         return Layer(
             name=step.name,
             op=operator.name if operator else f"operator {step.op}",
             value=percentile(ticks, 50),
             macs=step.macs,
-            kernel=names.get(step.kernel, f"kernel {step.kernel}" if step.kernel else ""),
+            kernel=kernel_names.get(step.kernel, f"kernel {step.kernel}" if step.kernel else ""),
             values=tuple(ticks),
         )

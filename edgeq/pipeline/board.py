@@ -133,8 +133,13 @@ def _offset(table: PartitionTable, kind: int, subtype: int) -> int:
 
 
 def _slot_update(present: bytes, image: bytes) -> SlotUpdate:
-    sha256 = image[-hashlib.sha256().digest_size :]  # a model image ends with its own
+    sha256 = own_sha256(image)
     return next_slot(present[FIRST_OFFSET - TABLE_OFFSET :], sha256) if present else first_slot(sha256)
+
+
+def own_sha256(image: bytes) -> bytes:
+    """What an application image and a model image end with."""
+    return image[-hashlib.sha256().digest_size :]
 
 
 def present_flash(port: str, board: Board) -> bytes:

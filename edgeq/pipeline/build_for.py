@@ -12,6 +12,7 @@ from edgeq.pipeline import board as boards
 from edgeq.pipeline import esp_idf, hops
 from edgeq.pipeline.board import FlashContents, Runner
 from edgeq.pipeline.engines import Choice, engines_of
+from edgeq.pipeline.lint import lint_warnings
 from edgeq.pipeline.prepare import Prepared, QuantiseOptions, prepare
 from edgeq.pipeline.progress import Noted, Progress
 from edgeq.pipeline.run_folder import APP, MAP, PARTITIONS, RunFolder
@@ -38,7 +39,7 @@ class Target:
 class Built:
     """All that goes onto a board, and what the hops on this machine found. `bootloader` is of a real board alone.
 
-    `notes` are what was noted on the way.
+    `warnings` are what was noted on the way, and what `edgeq lint` says of the model.
     """
 
     target: Target
@@ -46,7 +47,7 @@ class Built:
     app: bytes
     bootloader: bytes
     ledger: tuple[HopResult, ...]
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def contents(self, present: bytes = b"") -> FlashContents:
         """What is to be flashed, given what the flash holds now (`boards.present_flash`)."""
@@ -66,7 +67,8 @@ def prepare_and_build(
     app, bootloader = _build(target, prepared, run, progress)
     progress.step("verify on this machine")
     ledger = hops.software_hops(prepared, progress)
-    return _whole(Built(target, prepared, app, bootloader, tuple(ledger), tuple(progress.notes)), run, progress)
+    warnings = (*progress.notes, *lint_warnings(prepared.model.tflite, prepared.model.name))
+    return _whole(Built(target, prepared, app, bootloader, tuple(ledger), warnings), run, progress)
 
 
 def build_again(built: Built, target: Target, run: RunFolder, progress: Progress) -> Built:

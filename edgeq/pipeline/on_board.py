@@ -17,7 +17,6 @@ from edgeq.pipeline.build_for import Built
 from edgeq.pipeline.engines import Choice
 from edgeq.pipeline.facts import arena_steps, board_facts, firmware_facts, flash_map
 from edgeq.pipeline.hops import ACCURACY_DROP_MOST
-from edgeq.pipeline.lint import lint_warnings
 from edgeq.pipeline.prepare import sha256
 from edgeq.pipeline.progress import Progress
 from edgeq.report.model import (
@@ -92,7 +91,7 @@ def verify_and_measure(
         versions=versions(),
         arena_steps=arena_steps(prepared.plan) if any(run.engine == "native" for run in measured) else (),
         flash_map=flash_map(built.contents().table, flashed.parts) if flashed else (),
-        warnings=(*built.notes, *lint_warnings(model.tflite, model.name)),
+        warnings=built.warnings,
     )  # fmt: skip
 
 
